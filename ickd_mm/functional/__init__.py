@@ -1,0 +1,5 @@
+"""Losses as pure functions of tensors."""
+
+from .icc import icc_loss, inter_channel_correlation
+
+__all__ = ['icc_loss', 'inter_channel_correlation']

@@ -1,0 +1,5 @@
+"""Losses between one student and one teacher tensor."""
+
+from .icc import ICKDLoss
+
+__all__ = ['ICKDLoss']

@@ -1,0 +1,44 @@
+"""The inter-channel correlation loss as a module."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..functional.icc import Grid, icc_loss, parse_grid
+from ..registry import MODELS
+
+
+@MODELS.register_module()
+class ICKDLoss(nn.Module):
+    r"""Inter-channel correlation distillation (ICKD-C with one cell, ICKD-S with more).
+
+    .. math:: L = \text{loss\_weight} \cdot \texttt{icc\_loss}(s, t)
+
+    with :func:`ickd_mm.functional.icc_loss`, which gives the formula and its sources.
+    Computed in float32 whatever autocast says (fp16 Gram matrices overflow).
+
+    Args:
+        grid: ``n`` for n×n cells or ``(n, m)``. 1 is ICKD-C.
+        normalize: True for the released row-normalised form, False for the paper's equation.
+        loss_weight: factor on the loss, at least 0.
+
+    Raises:
+        TypeError: if ``grid`` is no integer or pair of integers.
+        ValueError: if ``grid`` is below 1 or ``loss_weight`` below 0.
+    """
+
+    def __init__(self, grid: Grid = 1, normalize: bool = True, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        self.grid = parse_grid(grid)
+        self.normalize = normalize
+        if not loss_weight >= 0:
+            raise ValueError(f'loss_weight must be at least 0, got {loss_weight!r}')
+        self.loss_weight = loss_weight
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """Return the weighted loss of (N, C, H, W) against (N, C, H', W'), a scalar."""
+        return self.loss_weight * icc_loss(student, teacher, self.grid, self.normalize)
+
+    def extra_repr(self) -> str:
+        """Show the settings in ``print(module)``."""
+        return f'grid={self.grid}, normalize={self.normalize}, loss_weight={self.loss_weight}'

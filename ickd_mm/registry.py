@@ -1,0 +1,38 @@
+"""Child registries of scope ``ickd_mm``.
+
+A config of any OpenMMLab project may write ``type='ickd_mm.X'``: mmengine imports this
+module when it first meets the scope, and the registries import the modules below.
+Without mmengine the losses stay plain ``torch.nn`` modules and registering does nothing.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any, Callable
+
+__all__ = ['HOOKS', 'MODELS']
+
+
+class _NoRegistry:
+    """Stands in for a registry where mmengine is not installed."""
+
+    def register_module(self, *args: Any, **kwargs: Any) -> Callable:
+        """Return a decorator that leaves the class as it is."""
+        return lambda cls: cls
+
+
+if find_spec('mmengine') is None:
+    MODELS: Any = _NoRegistry()
+    HOOKS: Any = _NoRegistry()
+else:
+    from mmengine.registry import HOOKS as MMENGINE_HOOKS
+    from mmengine.registry import MODELS as MMENGINE_MODELS
+    from mmengine.registry import Registry
+
+    MODELS = Registry(
+        'model',
+        parent=MMENGINE_MODELS,
+        scope='ickd_mm',
+        locations=['ickd_mm.losses', 'ickd_mm.connectors', 'ickd_mm.distillers'],
+    )
+    HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='ickd_mm', locations=['ickd_mm.hooks'])
