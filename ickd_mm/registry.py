@@ -7,8 +7,9 @@ Without mmengine the losses stay plain ``torch.nn`` modules and registering does
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, Callable
+from typing import Any
 
 __all__ = ['HOOKS', 'MODELS']
 

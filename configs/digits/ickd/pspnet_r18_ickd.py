@@ -1,0 +1,13 @@
+_base_ = '../pspnet_r18_student.py'
+model = dict(
+    _delete_=True,
+    type='ickd_mm.FeatureDistiller',
+    student={{_base_.model}},
+    teacher='configs/digits/pspnet_r18_teacher.py',
+    teacher_ckpt='work_dirs/demo/teacher/iter_2000.pth',
+    pairs=dict(
+        loss_icc=dict(
+            student='backbone.layer4',
+            teacher='backbone.layer4',
+            connector=dict(type='ickd_mm.ConvConnector', kernel_size=1),
+            loss=dict(type='ickd_mm.ICKDLoss', grid=(2, 2), loss_weight=5.0))))

@@ -1,0 +1,34 @@
+"""Knowledge distillation by inter-channel correlation for OpenMMLab models.
+
+Names are imported when first used, so that the losses need nothing beyond torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from .compat import close_gaps
+from .version import __version__
+
+_HOMES = {
+    'ConvConnector': '.connectors',
+    'FeatureDistiller': '.distillers',
+    'ICKDLoss': '.losses',
+    'icc_loss': '.functional',
+    'inter_channel_correlation': '.functional',
+}
+
+__all__ = ['__version__', *_HOMES]
+
+close_gaps()
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name], __name__), name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

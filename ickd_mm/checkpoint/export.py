@@ -1,0 +1,50 @@
+"""Reduce a training checkpoint to the student's weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .packing import OWN_PARTS
+from .reading import read_checkpoint
+
+META = ('dataset_meta', 'cfg', 'experiment_name', 'seed', 'iter', 'epoch')
+
+
+def export_student(checkpoint: Path, out: Path) -> tuple[int, int]:
+    """Write the weights of a run's student.
+
+    Args:
+        checkpoint: a checkpoint of a distilled or plain run.
+        out: ``.pth`` gets ``{'meta', 'state_dict'}`` as mmengine's loaders take it,
+            ``.safetensors`` the tensors alone.
+
+    Returns:
+        Number of tensors and of bytes written.
+
+    Raises:
+        FileNotFoundError: if the checkpoint does not exist.
+        ValueError: if it cannot be read safely, holds no state dict, or ``out`` would
+            overwrite it or has another ending.
+    """
+    if out.suffix not in ('.pth', '.safetensors'):
+        raise ValueError(f"out must end in '.pth' or '.safetensors', got {str(out)!r}")
+    if out.exists() and out.samefile(checkpoint):
+        raise ValueError(f'out is the checkpoint itself: {str(out)!r}')
+    loaded = read_checkpoint(checkpoint)
+    state = loaded.get('state_dict') if isinstance(loaded, dict) else None
+    if not isinstance(state, dict):
+        raise ValueError(f"{str(checkpoint)!r} holds no 'state_dict': no checkpoint of a run")
+    weights: dict[str, Tensor] = {
+        key: value.contiguous() for key, value in state.items() if not key.startswith(OWN_PARTS)
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix == '.safetensors':
+        save_file(weights, out)
+    else:
+        meta = {key: loaded['meta'][key] for key in META if key in loaded.get('meta', {})}
+        torch.save({'meta': meta, 'state_dict': weights}, out)
+    return len(weights), out.stat().st_size

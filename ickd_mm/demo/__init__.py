@@ -1,0 +1,1 @@
+"""The offline demonstration: its data set, its runs, its picture."""

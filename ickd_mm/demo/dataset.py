@@ -1,0 +1,125 @@
+"""Write the digit scenes in the layouts that mmseg and mmpretrain read, and check them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from .scenes import PALETTE, Material, draw_scene, draw_single, load_material
+
+MANIFEST = 'manifest.json'
+FORMAT = 1
+SCENE, SINGLE = 64, 32
+FOLDERS = frozenset({'JPEGImages', 'SegmentationClass', 'ImageSets', 'imagenet', MANIFEST})
+
+Progress = Callable[[Iterable, int], Iterable]
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _settings(train: int, val: int, seed: int) -> dict[str, int]:
+    return {'format': FORMAT, 'train': train, 'val': val, 'seed': seed}
+
+
+def is_complete(root: Path, train: int, val: int, seed: int) -> bool:
+    """Tell whether ``root`` holds this very data set, every file as it was written."""
+    try:
+        manifest = json.loads((root / MANIFEST).read_text())
+        same = manifest['settings'] == _settings(train, val, seed)
+        return same and all(_digest(root / n) == d for n, d in manifest['files'].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _write_voc(root: Path, split: str, material: Material, count: int, seed: int) -> Iterator[Path]:
+    """Write ``count`` scenes as JPEGImages, SegmentationClass and ImageSets, as VOC has them."""
+    images, masks = root / 'JPEGImages', root / 'SegmentationClass'
+    lists = root / 'ImageSets' / 'Segmentation'
+    for folder in (images, masks, lists):
+        folder.mkdir(parents=True, exist_ok=True)
+    palette = np.asarray(PALETTE, np.uint8).flatten().tolist()
+    names = []
+    for n, child in enumerate(np.random.SeedSequence(seed).spawn(count)):
+        name = f'{split}_{n:04d}'
+        image, labels = draw_scene(material, SCENE, np.random.default_rng(child))
+        Image.fromarray(image).save(images / f'{name}.jpg', quality=92, subsampling=0)
+        mask = Image.fromarray(labels)
+        mask.putpalette(palette)
+        mask.save(masks / f'{name}.png')
+        names.append(name)
+        yield images / f'{name}.jpg'
+        yield masks / f'{name}.png'
+    (lists / f'{split}.txt').write_text('\n'.join(names) + '\n')
+    yield lists / f'{split}.txt'
+
+
+def _write_imagenet(root: Path, split: str, material: Material, seed: int) -> Iterator[Path]:
+    """Write every digit sample of the split once, in one folder a class."""
+    for n, child in enumerate(np.random.SeedSequence(seed).spawn(len(material.labels))):
+        folder = root / 'imagenet' / split / str(material.labels[n])
+        folder.mkdir(parents=True, exist_ok=True)
+        image = draw_single(material, n, SINGLE, np.random.default_rng(child))
+        Image.fromarray(image).save(folder / f'{n:04d}.png')
+        yield folder / f'{n:04d}.png'
+
+
+def prepare_digits(
+    root: Path | str,
+    train: int = 500,
+    val: int = 250,
+    seed: int = 0,
+    progress: Progress = lambda items, total: items,
+) -> bool:
+    """Make the offline data set; the same arguments give the same bytes.
+
+    ``root`` gets a Pascal VOC layout (64×64 scenes) and, under ``imagenet``, the digits one
+    by one as 32×32 images in class folders. It is written beside ``root`` and moved there
+    when whole, with a manifest of digests: a broken or foreign-sized earlier attempt is
+    noticed and made anew.
+
+    Args:
+        root: folder to make.
+        train: scenes to train on, at least 1.
+        val: scenes to validate on, at least 1.
+        seed: decides every pixel, at least 0.
+        progress: wraps the iterable of written files, told how many come.
+
+    Returns:
+        True if the set was made, False if a whole one was there.
+
+    Raises:
+        ValueError: for a count below 1 or a negative seed.
+        FileExistsError: if ``root`` holds files that this function does not write.
+    """
+    root = Path(root)
+    if min(train, val) < 1 or seed < 0:
+        raise ValueError(f'needs train and val >= 1, seed >= 0, got {train}, {val}, {seed}')
+    if is_complete(root, train, val, seed):
+        return False
+    strangers = {p.name for p in root.iterdir()} - FOLDERS if root.is_dir() else set()
+    if root.exists() and (strangers or not root.is_dir()):
+        raise FileExistsError(f'{root} holds other files ({sorted(strangers)[:3]}); name another')
+    partial = root.with_name(root.name + '.partial')
+    for leftover in (partial, root):
+        shutil.rmtree(leftover, ignore_errors=True)
+    material = load_material(seed)
+
+    def files() -> Iterator[Path]:
+        for number, (split, count) in enumerate({'train': train, 'val': val}.items()):
+            yield from _write_voc(partial, split, material[split], count, 4 * seed + number)
+            yield from _write_imagenet(partial, split, material[split], 4 * seed + 2 + number)
+
+    total = 2 * (train + val) + 2 + sum(len(m.labels) for m in material.values())
+    digests = {str(p.relative_to(partial)): _digest(p) for p in progress(files(), total)}
+    manifest = {'settings': _settings(train, val, seed), 'files': digests}
+    (partial / MANIFEST).write_text(json.dumps(manifest, indent=0))
+    partial.rename(root)
+    return True

@@ -1,0 +1,5 @@
+"""Models that train a student against a teacher."""
+
+from .feature_distiller import FeatureDistiller
+
+__all__ = ['FeatureDistiller']

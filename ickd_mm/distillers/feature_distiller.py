@@ -1,0 +1,170 @@
+"""Train a student with the features of a frozen teacher."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from ..checkpoint import install_reader
+from ..hooks import attach_to_runners
+from ..registry import MODELS
+from .normalization import bridge
+from .pairs import Pair, PairConfig
+from .probe import Probe, input_size, preserved_randomness, rehearse
+from .sources import ModelSource
+from .taps import Capture
+from .teacher import FrozenTeacher
+from .weights import locate, restore
+
+
+@MODELS.register_module()
+class FeatureDistiller(BaseModel):
+    r"""A student whose training loss also matches a teacher's features.
+
+    .. math:: L = L_{student} + \sum_{pairs} \ell(C(F_s), F_t)
+
+    The distiller wears the student's module tree: its children, parameter names and state
+    dict are the student's own (plus ``connectors`` and ``losses``, while there are any), so
+    learning-rate rules, hooks and checkpoints mean what they mean without it. Evaluation and
+    inference are the student's. The teacher is no part of the tree.
+
+    Args:
+        student: a model dict, a config file's path, or ``package::path``.
+        teacher: likewise.
+        teacher_ckpt: a path, a URL, or 'zoo' for what the teacher's package lists.
+        pairs: name -> ``dict(student=path, teacher=path, connector=None, loss=dict(...))``.
+        data_preprocessor: used where the student's config has none (mmengine's runner gives
+            it for configs that keep it beside the model).
+
+    Raises:
+        TypeError, KeyError, ValueError, FileNotFoundError: before any training, naming the
+            key, what it held and what it may hold.
+    """
+
+    def __init__(
+        self,
+        student: dict | str | os.PathLike,
+        teacher: dict | str | os.PathLike,
+        teacher_ckpt: str | os.PathLike,
+        pairs: dict[str, dict],
+        data_preprocessor: dict | None = None,
+    ) -> None:
+        attach_to_runners()
+        install_reader()
+        configs = PairConfig.read_all(pairs)
+        student_source = ModelSource.read(student, 'student')
+        teacher_source = ModelSource.read(teacher, 'teacher')
+        ckpt = locate(teacher_ckpt, teacher_source.origin)
+        if data_preprocessor is not None:
+            student_source.cfg.setdefault('data_preprocessor', data_preprocessor)
+        built = student_source.build('student')
+        if type(built).train_step is not BaseModel.train_step:
+            raise TypeError(f'{type(built).__name__} has a train_step of its own: cannot distil it')
+        super().__init__()
+        self._wear(built)
+        with preserved_randomness():
+            frozen = teacher_source.build('teacher')
+            restore(frozen, ckpt)
+            self.pairs = self._build_pairs(configs, built, frozen)
+        self.connectors = nn.ModuleDict({p.name: p.connector for p in self.pairs if p.connector})
+        self.losses = nn.ModuleDict({p.name: p.loss for p in self.pairs})
+
+    def _wear(self, student: BaseModel) -> None:
+        """Take over the student's children, parameters and buffers; it keeps its own too."""
+        reserved = {'connectors', 'losses', 'pairs'} & {*student._modules, *student._parameters}
+        if reserved:
+            raise TypeError(f'the student has parts named {sorted(reserved)}: cannot distil it')
+        self._modules.clear()
+        self._modules.update(student._modules)
+        self._parameters, self._buffers = student._parameters, student._buffers
+        self._non_persistent_buffers_set = student._non_persistent_buffers_set
+        object.__setattr__(self, 'student', student)
+
+    def _build_pairs(
+        self, configs: list[PairConfig], student: BaseModel, teacher: BaseModel
+    ) -> list[Pair]:
+        size = input_size(student)
+        ours = Probe(student, [c.student for c in configs], 'student', size)
+        theirs = Probe(teacher, [c.teacher for c in configs], 'teacher', size)
+        renormalise = bridge(student.data_preprocessor, teacher.data_preprocessor)
+        taps = [c.teacher for c in configs]
+        self.teacher = FrozenTeacher(teacher, taps, renormalise, theirs.changed())
+        self._student_copies = ours.changed()
+        pairs = []
+        for config in configs:
+            features = ours[config.student], theirs[config.teacher]
+            pair = config.build(*features)
+            rehearse(pair, *features)
+            print_log(f'Distils {pair.describe(*features)}', 'current')
+            if getattr(pair.loss, 'loss_weight', 1) == 0:
+                print_log(f'{pair.name} has weight 0: it changes nothing', 'current', 30)
+            pairs.append(pair)
+        return pairs
+
+    def init_weights(self) -> None:
+        """Initialise the student as it initialises itself alone, then the connectors."""
+        self.student.init_weights()
+        with preserved_randomness():
+            for pair in self.pairs:
+                pair.init_weights()
+
+    def train(self, mode: bool = True) -> FeatureDistiller:
+        """Set the mode of student, connectors and losses; the teacher stays in eval mode."""
+        super().train(mode)
+        self.student.train(mode)
+        return self
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> FeatureDistiller:
+        super()._apply(fn, recurse)
+        self.teacher.apply(fn)
+        return self
+
+    def forward(
+        self, inputs: Tensor, data_samples: Any = None, mode: str = 'tensor', **kwargs: Any
+    ) -> Any:
+        """Run the student; in mode 'loss' add one loss for every pair.
+
+        Args:
+            inputs: images (N, 3, H, W) as the student's preprocessor makes them.
+            data_samples: labels and meta information, as the student takes them.
+            mode: 'tensor', 'predict' or 'loss'.
+            kwargs: handed to the student.
+
+        Returns:
+            What the student returns; in mode 'loss' its losses under their own names, and
+            each pair's under the pair's.
+        """
+        if mode != 'loss':
+            return self.student(inputs, data_samples, mode=mode, **kwargs)
+        wanted = self.teacher(inputs)
+        taps = [pair.student for pair in self.pairs]
+        with Capture(self.student, taps, 'student', copies=self._student_copies) as seen:
+            losses = self.student(inputs, data_samples, mode='loss', **kwargs)
+        if seen.changed():
+            names = ', '.join(tap.path for tap in seen.changed())
+            raise RuntimeError(f'the student changed {names} in place after it was taken')
+        for pair in self.pairs:
+            if pair.name in losses:
+                raise KeyError(f'the student has a loss {pair.name!r} itself; rename the pair')
+            feature = seen[pair.student]
+            if torch.is_grad_enabled() and not feature.requires_grad:
+                raise RuntimeError(
+                    f'pairs.{pair.name}: student tap {pair.student.path!r} carries no gradient; '
+                    'it is frozen, or lies inside a reentrant activation checkpoint'
+                )
+            losses[pair.name] = pair(feature, wanted[pair.teacher])
+        return losses
+
+    def val_step(self, data: Any) -> list:
+        """Evaluate the student alone."""
+        return self.student.val_step(data)
+
+    def test_step(self, data: Any) -> list:
+        """Test the student alone."""
+        return self.student.test_step(data)

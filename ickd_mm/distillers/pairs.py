@@ -1,0 +1,173 @@
+"""One pair of features to match: its taps, its connector, its loss."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ..registry import MODELS
+from .taps import Tap
+
+KEYS = ('student', 'teacher', 'connector', 'loss')
+CHANNELS = ('in_channels', 'out_channels')
+
+
+def _unknown(key: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return f'unknown key {key!r}' + (f', did you mean {near[0]!r}?' if near else '')
+
+
+@dataclass(frozen=True)
+class PairConfig:
+    """A pair as the config gives it, checked on its own.
+
+    Attributes:
+        name: the loss's name in the log.
+        student: tap of the student.
+        teacher: tap of the teacher.
+        connector: config of the module on the student's side, or None.
+        loss: config of the loss.
+    """
+
+    name: str
+    student: Tap
+    teacher: Tap
+    connector: dict | None
+    loss: dict
+
+    @classmethod
+    def read_all(cls, pairs: Any) -> list[PairConfig]:
+        """Read the distiller's ``pairs``.
+
+        Raises:
+            TypeError: if ``pairs`` or one of them is no dict.
+            ValueError: if there is none, or a name does not start with 'loss'.
+            KeyError: for a key that is unknown or missing.
+        """
+        if not isinstance(pairs, dict):
+            raise TypeError(f'pairs must be a dict of name -> pair, got {type(pairs).__name__}')
+        if not pairs:
+            raise ValueError('pairs is empty: nothing would be distilled')
+        return [cls._read(name, pair) for name, pair in pairs.items()]
+
+    @classmethod
+    def _read(cls, name: str, pair: Any) -> PairConfig:
+        where = f'pairs.{name}'
+        if not isinstance(name, str) or not name.startswith('loss') or '.' in name:
+            raise ValueError(
+                f"{where}: a pair's name must start with 'loss' and hold no dot, so that mmengine "
+                f"adds it to the total; rename it to 'loss_{str(name).replace('.', '_')}'"
+            )
+        if not isinstance(pair, dict):
+            raise TypeError(f'{where} must be a dict with keys {KEYS}, got {type(pair).__name__}')
+        for key in pair:
+            if key not in KEYS:
+                raise KeyError(f'{where}: {_unknown(key, KEYS)} It may hold {", ".join(KEYS)}')
+        for key in ('student', 'teacher', 'loss'):
+            if pair.get(key) is None:
+                raise KeyError(f'{where}: {key!r} is missing')
+        for key in ('connector', 'loss'):
+            if pair.get(key) is not None and not (
+                isinstance(pair[key], dict) and 'type' in pair[key]
+            ):
+                raise TypeError(f"{where}.{key} must be a dict with a 'type', got {pair[key]!r}")
+        return cls(
+            name,
+            Tap.parse(pair['student']),
+            Tap.parse(pair['teacher']),
+            pair.get('connector'),
+            pair['loss'],
+        )
+
+    def build(self, student: Tensor, teacher: Tensor) -> Pair:
+        """Build connector and loss for features of these shapes.
+
+        Channel counts that the connector's config leaves out are taken from the features.
+
+        Raises:
+            ValueError: if a connector needs the channels of what is no (N, C, H, W) map, or a
+                module refuses its arguments.
+        """
+        connector = None
+        if self.connector is not None:
+            connector = self._build('connector', self._with_channels(student, teacher))
+        return Pair(
+            self.name, self.student, self.teacher, connector, self._build('loss', self.loss)
+        )
+
+    def _build(self, key: str, cfg: dict) -> nn.Module:
+        try:
+            module = MODELS.build(cfg)
+        except (TypeError, ValueError, KeyError) as error:
+            raise ValueError(f'pairs.{self.name}.{key}: {error}') from error
+        if not isinstance(module, nn.Module):
+            raise ValueError(f'pairs.{self.name}.{key}: {cfg["type"]!r} is no torch module')
+        return module
+
+    def _with_channels(self, student: Tensor, teacher: Tensor) -> dict:
+        cfg = dict(self.connector or {})
+        kind = MODELS.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
+        if kind is None:
+            return cfg
+        accepts = inspect.signature(kind).parameters
+        for key, tap, role, feature in zip(
+            CHANNELS, (self.student, self.teacher), ('student', 'teacher'), (student, teacher)
+        ):
+            if key in accepts and cfg.get(key) is None:
+                if feature.dim() != 4:
+                    raise ValueError(
+                        f'pairs.{self.name}: {role} tap {tap.path!r} must give an (N, C, H, W) '
+                        f'tensor for {cfg["type"]}, it gives {tuple(feature.shape)}'
+                    )
+                cfg[key] = feature.shape[1]
+        return cfg
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A pair ready to use.
+
+    Attributes:
+        name: the loss's name in the log.
+        student: tap of the student.
+        teacher: tap of the teacher.
+        connector: module on the student's side, or None.
+        loss: module with ``forward(student, teacher)``.
+    """
+
+    name: str
+    student: Tap
+    teacher: Tap
+    connector: nn.Module | None
+    loss: nn.Module
+
+    def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """Return the pair's loss, a scalar."""
+        if self.connector is not None:
+            student = self.connector(student)
+        return self.loss(student, teacher)
+
+    def init_weights(self) -> None:
+        """Initialise what is trained here, where mmengine has a say in it."""
+        for module in (self.connector, self.loss):
+            for part in module.modules() if module is not None else ():
+                if isinstance(part, BaseModule) or hasattr(part, 'init_weights'):
+                    part.init_weights()
+                    break
+
+    def describe(self, student: Tensor, teacher: Tensor) -> str:
+        """One line for the log: both taps, their shapes, what is between them."""
+        between = f' -> {type(self.connector).__name__}' if self.connector is not None else ''
+        return (
+            f'{self.name}: student {self.student.path} {_shape(student)}{between} | '
+            f'teacher {self.teacher.path} {_shape(teacher)} | {self.loss}'
+        )
+
+
+def _shape(feature: Tensor) -> str:
+    return '(' + ', '.join(['N', *(str(n) for n in feature.shape[1:])]) + ')'

@@ -1,0 +1,107 @@
+"""Learn the shapes of tapped features before training, without computing them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from .pairs import Pair
+from .taps import Capture, Tap
+
+DEFAULT_SIZE = (224, 224)
+
+
+@contextmanager
+def preserved_randomness() -> Iterator[None]:
+    """Leave Python's, NumPy's and torch's generators as they were before."""
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+def input_size(model: BaseModel) -> tuple[int, int]:
+    """Size of the images that a model trains on: its preprocessor's, else 224×224."""
+    size = getattr(model.data_preprocessor, 'size', None)
+    return tuple(size) if size is not None else DEFAULT_SIZE  # type: ignore[return-value]
+
+
+@contextmanager
+def _evaluating(model: BaseModel) -> Iterator[None]:
+    training = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+
+
+class Probe:
+    """The features of some taps for a batch of two images, as fake tensors.
+
+    Fake tensors have shape and dtype and cost no arithmetic; where a model cannot run on
+    them, it runs on random images.
+
+    Args:
+        model: student or teacher; it is left as it was.
+        taps: what to look at.
+        role: 'student' or 'teacher', for messages.
+        size: height and width of the images.
+
+    Raises:
+        KeyError: for a path that the model does not have.
+        RuntimeError: if a tapped module does not run exactly once.
+        ValueError: if a tap gives no tensor.
+    """
+
+    def __init__(self, model: BaseModel, taps: list[Tap], role: str, size: tuple[int, int]) -> None:
+        self._capture = Capture(model, taps, role)
+        try:
+            with FakeTensorMode(allow_non_fake_inputs=True):
+                self._run(model, size)
+        except (KeyError, ValueError, RuntimeError):
+            self._run(model, size)
+
+    def _run(self, model: BaseModel, size: tuple[int, int]) -> None:
+        with preserved_randomness(), _evaluating(model), torch.no_grad(), self._capture:
+            model(torch.randn(2, 3, *size), mode='tensor')
+
+    def __getitem__(self, tap: Tap) -> Tensor:
+        """Return the feature of a tap; read its shape and dtype only."""
+        return self._capture[tap]
+
+    def changed(self) -> frozenset[Tap]:
+        """Taps whose feature the model changes in place after making it."""
+        return self._capture.changed()
+
+
+def rehearse(pair: Pair, student: Tensor, teacher: Tensor) -> None:
+    """Run a pair once on random features of the probed shapes.
+
+    Raises:
+        ValueError: naming the pair, both taps and shapes, if connector or loss refuses them or
+            the loss is no scalar.
+    """
+    try:
+        with preserved_randomness(), torch.no_grad():
+            loss: Any = pair(torch.randn(student.shape), torch.randn(teacher.shape))
+    except Exception as error:
+        raise ValueError(
+            f'pairs.{pair.name}: student {pair.student.path!r} {tuple(student.shape)} and teacher '
+            f'{pair.teacher.path!r} {tuple(teacher.shape)} do not go together: {error}'
+        ) from error
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        got = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
+        raise ValueError(f'pairs.{pair.name}.loss must give one number, it gives {got}')

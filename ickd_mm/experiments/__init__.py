@@ -1,0 +1,1 @@
+"""Run configs in processes of their own and compare what comes out."""

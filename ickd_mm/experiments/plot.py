@@ -1,0 +1,36 @@
+"""Plots of a comparison."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use('Agg')
+import matplotlib.pyplot as plt  # noqa: E402
+
+from .run import Result  # noqa: E402
+
+
+def plot_curves(results: dict[str, dict[int, Result]], metric: str, file: Path) -> None:
+    """Draw score against iterations and against training seconds, mean and range over seeds."""
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout='constrained')
+    for name, by_seed in results.items():
+        runs = list(by_seed.values())
+        steps = [step for step, _ in runs[0].curve]
+        scores = [[dict(run.curve).get(step) for run in runs] for step in steps]
+        kept = [(s, [v for v in values if v is not None]) for s, values in zip(steps, scores)]
+        pace = statistics.median(run.step_seconds for run in runs)
+        for axis, unit in zip(axes, (1.0, pace)):
+            x = [step * unit for step, _ in kept]
+            line = axis.plot(x, [statistics.mean(v) for _, v in kept], 'o-', ms=3, label=name)
+            low, high = [min(v) for _, v in kept], [max(v) for _, v in kept]
+            axis.fill_between(x, low, high, color=line[0].get_color(), alpha=0.2, lw=0)
+    axes[0].set(xlabel='iterations', ylabel=metric)
+    axes[1].set(xlabel='training seconds (iterations × median step)')
+    axes[0].legend(fontsize='small')
+    for axis in axes:
+        axis.grid(alpha=0.3)
+    figure.savefig(file, dpi=130)
+    plt.close(figure)

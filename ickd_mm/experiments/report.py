@@ -1,0 +1,96 @@
+"""Statistics of a comparison: one line a method, paired over seeds."""
+
+from __future__ import annotations
+
+import csv
+import json
+import statistics
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.table import Table
+from scipy.stats import t as student_t
+
+from .run import Result
+
+
+@dataclass(frozen=True)
+class Line:
+    """One method's figures over the seeds.
+
+    Attributes:
+        name: what was run.
+        seeds: the seeds, in order.
+        scores: score of each seed, 0-100.
+        mean: their mean.
+        sd: their standard deviation (n - 1), 0 for one seed.
+        gain: mean difference to the first line, seed by seed.
+        interval: half width of its 95 % t-interval over seeds; 0 for one seed.
+        step_seconds: median seconds of an iteration.
+        seconds: mean seconds of a run.
+    """
+
+    name: str
+    seeds: list[int]
+    scores: list[float]
+    mean: float
+    sd: float
+    gain: float
+    interval: float
+    step_seconds: float
+    seconds: float
+
+
+def _spread(values: list[float]) -> float:
+    return statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def summarize(results: dict[str, dict[int, Result]]) -> list[Line]:
+    """Turn name -> seed -> result into lines; the first name is what others are compared to."""
+    reference = next(iter(results.values()))
+    lines = []
+    for name, by_seed in results.items():
+        scores = [by_seed[seed].score for seed in sorted(by_seed)]
+        gains = [by_seed[s].score - reference[s].score for s in sorted(by_seed) if s in reference]
+        n = len(gains)
+        width = student_t.ppf(0.975, n - 1) * _spread(gains) / n**0.5 if n > 1 else 0.0
+        lines.append(
+            Line(
+                name,
+                sorted(by_seed),
+                scores,
+                statistics.mean(scores),
+                _spread(scores),
+                statistics.mean(gains) if gains else float('nan'),
+                float(width),
+                statistics.median(r.step_seconds for r in by_seed.values()),
+                statistics.mean(r.seconds for r in by_seed.values()),
+            )
+        )
+    return lines
+
+
+def as_table(lines: list[Line], metric: str) -> Table:
+    """Lay the lines out for the terminal."""
+    table = Table(title=f'{metric}, mean ± sd over {len(lines[0].seeds)} seeds')
+    for heading in ('run', metric, 'gain (95 %)', 's / step', 's / run'):
+        table.add_column(heading, justify='left' if heading == 'run' else 'right')
+    for line in lines:
+        table.add_row(
+            line.name,
+            f'{line.mean:.1f} ± {line.sd:.1f}',
+            '' if line is lines[0] else f'{line.gain:+.1f} ± {line.interval:.1f}',
+            f'{line.step_seconds:.3f}',
+            f'{line.seconds:.0f}',
+        )
+    return table
+
+
+def write(lines: list[Line], metric: str, root: Path) -> None:
+    """Write ``table.json`` and ``table.csv``."""
+    rows = [asdict(line) for line in lines]
+    (root / 'table.json').write_text(json.dumps({'metric': metric, 'lines': rows}, indent=1))
+    with open(root / 'table.csv', 'w', newline='') as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)

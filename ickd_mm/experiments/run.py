@@ -1,0 +1,142 @@
+"""One training run through ``tools/train.py``, in a process of its own, remembered on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+RESULT = 'result.json'
+METRICS = ('mIoU', 'accuracy/top1')
+
+
+def tool(name: str) -> Path:
+    """Path of a command-line tool, in a checkout or an installed wheel.
+
+    Raises:
+        FileNotFoundError: if it is in neither place.
+    """
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package.parent / 'tools', package / '.mim' / 'tools'):
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(f'no {name} in {package.parent / "tools"} or {package / ".mim/tools"}')
+
+
+@dataclass
+class Result:
+    """What one finished run gave.
+
+    Attributes:
+        metric: name of the score.
+        score: the last validation's, 0-100.
+        seconds: wall-clock of the training process, start-up and validation included.
+        step_seconds: median time of one iteration, data loading included.
+        curve: (iteration, score) of every validation.
+    """
+
+    metric: str
+    score: float
+    seconds: float
+    step_seconds: float
+    curve: list[tuple[int, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A config, the values changed in it, and the folder of its run.
+
+    Attributes:
+        config: config file.
+        folder: work folder; ``result.json`` in it marks a finished run.
+        options: config keys and their values, as ``--cfg-options`` takes them.
+    """
+
+    config: str
+    folder: Path
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def identity(self) -> dict[str, Any]:
+        """What the result depends on: asked again with another identity, the run is repeated."""
+        return {'config': self.config, 'options': {k: str(v) for k, v in self.options}}
+
+    def finished(self) -> Result | None:
+        """Return the result if this very run has finished before, else None."""
+        try:
+            stored = json.loads((self.folder / RESULT).read_text())
+            if stored.pop('run') == self.identity():
+                return Result(**stored)
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        return None
+
+    def command(self) -> list[str]:
+        """The command line of this run; it goes on where an interrupted one stopped."""
+        words = [sys.executable, str(tool('train.py')), self.config, '--work-dir', str(self.folder)]
+        if (self.folder / 'last_checkpoint').is_file():
+            words.append('--resume')
+        if self.options:
+            words += ['--cfg-options', *(f'{key}={value}' for key, value in self.options)]
+        return words
+
+    def start(self, threads: int | None = None) -> subprocess.Popen:
+        """Start the process; its output goes to ``train.log`` in the run's folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        env = dict(os.environ)
+        if threads is not None:
+            env['OMP_NUM_THREADS'] = str(threads)
+        with open(self.folder / 'train.log', 'ab') as log:
+            return subprocess.Popen(
+                self.command(),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=env,
+            )
+
+    def finish(self, process: subprocess.Popen, started: float) -> Result:
+        """Store and return the result of a process that has ended.
+
+        Raises:
+            RuntimeError: if it failed or never validated, with the last lines of its log.
+        """
+        if process.wait() != 0:
+            tail = (self.folder / 'train.log').read_text(errors='replace').splitlines()[-8:]
+            raise RuntimeError(
+                f'{" ".join(self.command()[1:])}\nended with {process.returncode}:\n'
+                + '\n'.join(tail)
+            )
+        result = read_result(self.folder, time.time() - started)
+        stored = dict(asdict(result), run=self.identity())
+        (self.folder / RESULT).write_text(json.dumps(stored, indent=1))
+        return result
+
+
+def read_scalars(folder: Path) -> list[dict[str, Any]]:
+    """Read what mmengine's local visualisation backend logged, over all starts of the run."""
+    lines: list[dict[str, Any]] = []
+    for file in sorted(folder.glob('*/vis_data/scalars.json')):
+        lines += [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
+    return lines
+
+
+def read_result(folder: Path, seconds: float) -> Result:
+    """Collect a run's scores and step time from its log.
+
+    Raises:
+        RuntimeError: if no validation was logged.
+    """
+    scalars = read_scalars(folder)
+    for metric in METRICS:
+        curve = {int(s['step']): float(s[metric]) for s in scalars if metric in s}
+        if curve:
+            steps = [s['time'] for s in scalars if 'loss' in s and 'time' in s]
+            points = sorted(curve.items())
+            return Result(metric, points[-1][1], seconds, statistics.median(steps), points)
+    raise RuntimeError(f'{folder} logged none of {METRICS}: was it validated?')

@@ -1,0 +1,63 @@
+"""Train several configs over several seeds; print one table, draw one plot."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ickd_mm.experiments.grid import lay_out, parse_variation, run_all
+from ickd_mm.experiments.plot import plot_curves
+from ickd_mm.experiments.report import as_table, summarize, write
+from ickd_mm.experiments.run import Result
+
+
+def main() -> None:
+    """Parse the command line, run what is missing, report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('configs', nargs='+', metavar='CONFIG')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
+    parser.add_argument(
+        '--vary',
+        action='append',
+        default=[],
+        metavar='KEY=V1,V2',
+        help='run every config with each value, e.g. optim_wrapper.optimizer.lr=0.01,0.03',
+    )
+    parser.add_argument('--jobs', type=int, default=1, help='runs at a time [%(default)s]')
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/compare'))
+    args = parser.parse_args()
+    try:
+        variations = [parse_variation(text) for text in args.vary]
+        cells = lay_out(args.configs, args.seeds, variations, args.work_dir)
+    except (FileNotFoundError, ValueError) as error:
+        parser.error(str(error))
+
+    args.work_dir.mkdir(parents=True, exist_ok=True)
+    console = Console()
+    results: dict[str, dict[int, Result]] = {cell.name: {} for cell in cells}
+    columns = (
+        *Progress.get_default_columns()[:2],
+        TextColumn('{task.completed}/{task.total} runs'),
+    )
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task('Training', total=len(cells) * len(args.seeds))
+
+        def report(name: str, result: Result) -> None:
+            console.print(f'{name}: {result.metric} {result.score:.2f} in {result.seconds:.0f} s')
+
+        for cell, seed, result in run_all(cells, args.jobs, report):
+            results[cell.name][seed] = result
+            bar.advance(task)
+    metric = next(iter(results[cells[0].name].values())).metric
+    lines = summarize(results)
+    write(lines, metric, args.work_dir)
+    plot_curves(results, metric, args.work_dir / 'curves.png')
+    console.print(as_table(lines, metric))
+    console.print(f'Written to {args.work_dir}: table.json, table.csv, curves.png')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,45 @@
+"""Score the student of a config on its test set; with --teacher, the teacher instead."""
+
+from __future__ import annotations
+
+import argparse
+
+from mmengine.runner import Runner
+
+import ickd_mm  # noqa: F401  (closes the stack's gaps)
+from ickd_mm.cli import add_config_arguments, check_data, load_config
+from ickd_mm.distillers.plain import student_config, teacher_config
+
+
+def main() -> None:
+    """Parse the command line and test."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', nargs='?', help='student checkpoint (not with --teacher)')
+    parser.add_argument('--teacher', action='store_true', help='score the teacher instead')
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation')
+    parser.add_argument('--out', help='folder for the predictions')
+    parser.add_argument('--show-dir', help='folder for painted predictions')
+    add_config_arguments(parser)
+    args = parser.parse_args()
+    if not args.teacher and args.checkpoint is None:
+        parser.error('name the checkpoint to test, or --teacher')
+    cfg = load_config(args)
+    check_data(cfg, ('test_dataloader',))
+    if args.teacher:
+        cfg.model, cfg.load_from = teacher_config(cfg.model, args.checkpoint)
+    else:
+        cfg.model, cfg.load_from = student_config(cfg.model), args.checkpoint
+    if args.show_dir:
+        cfg.default_hooks.visualization = dict(type='SegVisualizationHook', draw=True)
+        cfg.visualizer.save_dir = args.show_dir
+    if args.tta:
+        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        cfg.model = dict(cfg.tta_model, module=cfg.model)
+    if args.out:
+        cfg.test_evaluator.update(output_dir=args.out, keep_results=True)
+    Runner.from_cfg(cfg).test()
+
+
+if __name__ == '__main__':
+    main()

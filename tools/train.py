@@ -1,0 +1,48 @@
+"""Train any mmseg or mmpretrain config, distilled or not."""
+
+from __future__ import annotations
+
+import argparse
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+import ickd_mm  # noqa: F401  (closes the stack's gaps)
+from ickd_mm.cli import add_config_arguments, check_data, load_config
+
+
+def use_amp(cfg: Config) -> None:
+    """Turn the optimizer wrapper into its mixed-precision form."""
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise ValueError(f"--amp needs optim_wrapper.type='OptimWrapper', the config has {kind!r}")
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def main() -> None:
+    """Parse the command line and train."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from a checkpoint, or from the newest in the work folder',
+    )
+    parser.add_argument('--amp', action='store_true', help='mixed precision')
+    add_config_arguments(parser)
+    args = parser.parse_args()
+    cfg = load_config(args)
+    check_data(cfg, ('train_dataloader', 'val_dataloader'))
+    if args.amp:
+        use_amp(cfg)
+    if args.resume:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    Runner.from_cfg(cfg).train()
+
+
+if __name__ == '__main__':
+    main()
