@@ -71,7 +71,7 @@ class Probe:
         try:
             with FakeTensorMode(allow_non_fake_inputs=True):
                 self._run(model, size)
-        except (KeyError, ValueError, RuntimeError):
+        except Exception:
             self._run(model, size)
 
     def _run(self, model: BaseModel, size: tuple[int, int]) -> None:

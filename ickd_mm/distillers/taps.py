@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-_PATH = re.compile(r'^(?P<module>[A-Za-z_]\w*(?:\.\w+)*)(?P<index>(?:\[-?\d+\])*)$')
+_PATH = re.compile(r'^(?P<module>\w+(?:\.\w+)*)(?P<index>(?:\[-?\d+\])*)$')
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,53 @@
+"""Exporting leaves the student's weights, and nothing else."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ickd_mm.checkpoint.export import export_student
+
+STATE = {'backbone.w': torch.arange(6.0).reshape(2, 3).t(), 'head.b': torch.ones(2)}
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    path = tmp_path / 'iter_5.pth'
+    meta = dict(iter=5, dataset_meta=dict(classes=('a',)), hook_msgs=dict(x=1))
+    content = dict(meta=meta, state_dict=STATE, optimizer=dict(state={}), ickd_mm={'x': STATE})
+    torch.save(content, path)
+    return path
+
+
+@pytest.mark.parametrize('name', ['out.pth', 'deep/out.safetensors'])
+def test_weights_alone(checkpoint, tmp_path, name):
+    out = tmp_path / name
+    tensors, size = export_student(checkpoint, out)
+    assert tensors == 2 and size == out.stat().st_size
+    read = load_file(out) if name.endswith('s') else torch.load(out)['state_dict']
+    assert set(read) == set(STATE)
+    for key, value in STATE.items():
+        assert torch.equal(read[key], value)
+
+
+def test_what_inference_needs_is_kept(checkpoint, tmp_path):
+    export_student(checkpoint, tmp_path / 'out.pth')
+    read = torch.load(tmp_path / 'out.pth')
+    assert read['meta'] == dict(iter=5, dataset_meta=dict(classes=('a',)))
+    assert set(read) == {'meta', 'state_dict'}
+
+
+def test_connectors_of_an_unpacked_checkpoint_are_left_out(tmp_path):
+    torch.save({'state_dict': {**STATE, 'connectors.loss_icc.w': torch.ones(1)}}, tmp_path / 'a.pth')
+    assert export_student(tmp_path / 'a.pth', tmp_path / 'b.pth')[0] == 2
+
+
+def test_errors(checkpoint, tmp_path):
+    with pytest.raises(ValueError, match="must end in '.pth'"):
+        export_student(checkpoint, tmp_path / 'out.onnx')
+    with pytest.raises(ValueError, match='the checkpoint itself'):
+        export_student(checkpoint, checkpoint)
+    with pytest.raises(FileNotFoundError):
+        export_student(tmp_path / 'none.pth', tmp_path / 'out.pth')
+    torch.save([1], tmp_path / 'list.pth')
+    with pytest.raises(ValueError, match="holds no 'state_dict'"):
+        export_student(tmp_path / 'list.pth', tmp_path / 'out.pth')

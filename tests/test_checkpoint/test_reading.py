@@ -1,0 +1,98 @@
+"""Checkpoints are read; nothing in them runs."""
+
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import MessageHub
+from mmengine.logging.history_buffer import HistoryBuffer
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from ickd_mm.checkpoint import install_reader, read_checkpoint
+
+
+class Command:
+    """Runs a command when it is unpickled by a careless reader."""
+
+    def __init__(self, function, *args):
+        self.function, self.args = function, args
+
+    def __reduce__(self):
+        return self.function, self.args
+
+
+def attacks(marker):
+    yield 'system', Command(os.system, f'touch {marker}')
+    yield 'eval', Command(eval, f"open({str(marker)!r}, 'w')")
+    yield 'getattr', Command(getattr, Command(__import__, 'os'), 'system')
+    yield 'a method of an allowed class', Command(getattr, HistoryBuffer, 'register_statistics')
+    yield 'attribute of an allowed class', Command(getattr, np.ndarray, 'tofile')
+
+
+NAMES = [name for name, _ in attacks('x')]
+
+
+@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('hidden', [False, True], ids=['bare', 'in a right checkpoint'])
+def test_a_file_that_would_run_a_command_is_refused(tmp_path, name, hidden):
+    marker = tmp_path / 'ran'
+    attack = dict(attacks(marker))[name]
+    content = attack
+    if hidden:
+        hub = MessageHub('attack-' + name)
+        hub.update_scalar('train/loss', 0.5)
+        state = {'w': torch.ones(2)}
+        content = dict(state_dict=state, message_hub=hub.state_dict(), meta=dict(epoch=attack))
+    file = tmp_path / 'a.pth'
+    torch.save(content, file)
+    install_reader()
+    with pytest.raises(ValueError, match=r'a\.pth.* is refused'):
+        read_checkpoint(file)
+    with pytest.raises(ValueError, match='is refused'):
+        CheckpointLoader.load_checkpoint(str(file))
+    assert not marker.exists()
+
+
+def test_a_plain_pickle_is_refused(tmp_path):
+    marker = tmp_path / 'ran'
+    (tmp_path / 'a.pth').write_bytes(pickle.dumps(Command(os.system, f'touch {marker}')))
+    with pytest.raises(ValueError, match='is refused'):
+        read_checkpoint(tmp_path / 'a.pth')
+    assert not marker.exists()
+
+
+def test_mmengines_own_training_checkpoint_is_read(tmp_path):
+    """On torch >= 2.6 mmengine itself cannot (open-mmlab/mmengine#1655)."""
+    hub = MessageHub('own')
+    for step in range(3):
+        hub.update_scalar('train/loss', step / 2)
+    hub.update_info('best', np.float64(0.5))
+    state = {'w': torch.ones(2)}
+    torch.save(dict(state_dict=state, message_hub=hub.state_dict()), tmp_path / 'a.pth')
+    read = read_checkpoint(tmp_path / 'a.pth')
+    assert read['message_hub']['log_scalars']['train/loss'].mean() == 0.5
+    assert read['message_hub']['runtime_info']['best'] == 0.5
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match='does not exist'):
+        read_checkpoint(tmp_path / 'none.pth')
+
+
+@pytest.mark.parametrize('size', [0, 100, 2000])
+def test_a_file_that_is_cut_off(tmp_path, size):
+    torch.save({'state_dict': {'w': torch.ones(1000)}}, tmp_path / 'a.pth')
+    content = (tmp_path / 'a.pth').read_bytes()
+    (tmp_path / 'b.pth').write_bytes(content[:size])
+    with pytest.raises(ValueError, match=r'b\.pth'):
+        read_checkpoint(tmp_path / 'b.pth')
+
+
+def test_another_zip_file(tmp_path):
+    with zipfile.ZipFile(tmp_path / 'a.pth', 'w') as archive:
+        archive.writestr('a.txt', 'x')
+    with pytest.raises(ValueError, match='no whole checkpoint'):
+        read_checkpoint(tmp_path / 'a.pth')

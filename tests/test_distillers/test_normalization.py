@@ -1,0 +1,44 @@
+"""The teacher gets the pixels that its own preprocessor would have made."""
+
+import pytest
+import torch
+from mmpretrain.models import ClsDataPreprocessor
+from mmseg.models import SegDataPreProcessor
+
+from ickd_mm.distillers.normalization import bridge
+
+IMAGENET = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
+HALF = dict(mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5])
+
+SEG = [
+    SegDataPreProcessor(**IMAGENET, bgr_to_rgb=True, size=(8, 8)),
+    SegDataPreProcessor(**HALF, bgr_to_rgb=True, size=(8, 8)),
+    SegDataPreProcessor(**IMAGENET, bgr_to_rgb=False, size=(8, 8)),
+    SegDataPreProcessor(size=(8, 8)),
+    ClsDataPreprocessor(**IMAGENET, to_rgb=True),
+    ClsDataPreprocessor(mean=[0.0], std=[255.0], to_rgb=False),
+]
+
+
+def prepared(preprocessor, pixels):
+    from mmseg.structures import SegDataSample
+
+    if isinstance(preprocessor, ClsDataPreprocessor):
+        return preprocessor(dict(inputs=pixels))['inputs']
+    data = dict(inputs=list(pixels), data_samples=[SegDataSample() for _ in pixels])
+    return preprocessor(data, training=True)['inputs']
+
+
+@pytest.mark.parametrize('student', SEG)
+@pytest.mark.parametrize('teacher', SEG)
+def test_every_combination(student, teacher):
+    pixels = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+    ours, theirs = prepared(student, pixels), prepared(teacher, pixels)
+    renormalise = bridge(student, teacher)
+    made = ours if renormalise is None else renormalise(ours)
+    torch.testing.assert_close(made, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_nothing_is_done_where_they_agree():
+    assert bridge(SEG[0], SEG[4]) is None
+    assert bridge(SEG[0], SEG[1]) is not None

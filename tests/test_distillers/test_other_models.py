@@ -1,0 +1,125 @@
+"""Models that the package was not written for."""
+
+import pytest
+import torch
+from conftest import batch
+from mmengine.config import ConfigDict
+
+from ickd_mm.registry import MODELS
+
+PREPROCESSOR = dict(
+    type='SegDataPreProcessor', mean=[0.0], std=[255.0], bgr_to_rgb=True, size=(56, 72)
+)
+CONNECTOR = dict(type='ickd_mm.ConvConnector', kernel_size=3)
+
+
+def fcn(in_channels):
+    return dict(
+        type='FCNHead', in_channels=in_channels, in_index=-1, channels=8, num_convs=1, num_classes=5
+    )
+
+
+SWIN = dict(
+    type='EncoderDecoder',
+    data_preprocessor=PREPROCESSOR,
+    backbone=dict(type='SwinTransformer', embed_dims=24, depths=(1, 1, 1, 1), window_size=4,
+                  num_heads=(1, 2, 4, 8), out_indices=(0, 1, 2, 3)),
+    decode_head=fcn(192),
+)  # fmt: skip
+SEGFORMER = dict(
+    type='EncoderDecoder',
+    data_preprocessor=PREPROCESSOR,
+    backbone=dict(type='MixVisionTransformer', embed_dims=8, num_layers=[1, 1, 1, 1],
+                  num_heads=[1, 2, 4, 8]),
+    decode_head=dict(type='SegformerHead', in_channels=[8, 16, 32, 64], in_index=[0, 1, 2, 3],
+                     channels=16, num_classes=5),
+)  # fmt: skip
+DEEPLAB = dict(
+    type='EncoderDecoder',
+    data_preprocessor=PREPROCESSOR,
+    backbone=dict(type='ResNetV1c', depth=18, base_channels=4, stem_channels=4,
+                  strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4)),
+    decode_head=dict(type='DepthwiseSeparableASPPHead', in_channels=32, in_index=3, channels=8,
+                     dilations=(1, 12), c1_in_channels=4, c1_channels=4, num_classes=5),
+    auxiliary_head=fcn(16) | dict(in_index=2),
+)  # fmt: skip
+MOBILENET = dict(
+    type='EncoderDecoder',
+    data_preprocessor=PREPROCESSOR,
+    backbone=dict(type='MobileNetV2', widen_factor=0.25, out_indices=(1, 3, 6)),
+    decode_head=fcn(80),
+)
+CLASSIFIER = dict(
+    _scope_='mmpretrain',
+    type='ImageClassifier',
+    data_preprocessor=dict(mean=[0.0], std=[255.0], num_classes=5, to_rgb=True),
+    backbone=dict(type='ResNet_CIFAR', depth=18, base_channels=8, stem_channels=8),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=5, in_channels=64),
+)
+VIT = dict(
+    _scope_='mmpretrain',
+    type='ImageClassifier',
+    data_preprocessor=dict(mean=[0.0], std=[255.0], num_classes=5, to_rgb=True),
+    backbone=dict(type='VisionTransformer', img_size=224, patch_size=32, out_type='featmap',
+                  arch=dict(embed_dims=24, num_layers=2, num_heads=2, feedforward_channels=48)),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=5, in_channels=24),
+)  # fmt: skip
+
+PAIRINGS = {
+    'transformer teacher, stride 32 to 8': (DEEPLAB, 'backbone.layer4', SWIN, 'backbone[3]'),
+    'head of several inputs': (SEGFORMER, 'backbone[2]', DEEPLAB, 'backbone.layer4'),
+    'transformer student, cnn teacher': (SWIN, 'backbone[2]', MOBILENET, 'backbone[-1]'),
+    'inside the head': (DEEPLAB, 'decode_head.bottleneck', SEGFORMER, 'decode_head.fusion_conv'),
+    'classifiers, tuple output': (CLASSIFIER, 'backbone[0]', VIT, 'backbone[0]'),
+}
+
+
+def build(student, ours, teacher, theirs, tmp_path, **pair):
+    torch.manual_seed(0)
+    weights = str(tmp_path / 'teacher.pth')
+    torch.save(MODELS.build(ConfigDict(teacher)).state_dict(), weights)
+    loss = dict(type='ickd_mm.ICKDLoss', grid=pair.pop('grid', 2))
+    pair = dict(student=ours, teacher=theirs, connector=CONNECTOR, loss=loss, **pair)
+    return MODELS.build(
+        ConfigDict(
+            type='ickd_mm.FeatureDistiller',
+            student=student,
+            teacher=teacher,
+            teacher_ckpt=weights,
+            pairs=dict(loss_icc=pair),
+        )
+    )
+
+
+def losses_of(model):
+    if model.student.__class__.__name__ == 'ImageClassifier':
+        from mmpretrain.structures import DataSample
+
+        samples = [DataSample().set_gt_label(i) for i in range(2)]
+        data = dict(inputs=torch.randint(0, 256, (2, 3, 224, 224)), data_samples=samples)
+    else:
+        data = batch(size=56, classes=5)
+    return model.train()(**model.data_preprocessor(data, training=True), mode='loss')
+
+
+@pytest.mark.parametrize('pairing', PAIRINGS.values(), ids=PAIRINGS)
+def test_a_training_step(pairing, scope, tmp_path):
+    model = build(*pairing, tmp_path)
+    model.init_weights()
+    losses = losses_of(model)
+    assert torch.isfinite(losses['loss_icc']) and losses['loss_icc'] > 0
+    losses['loss_icc'].backward()
+    assert all(p.grad is not None for p in model.connectors.parameters())
+    assert any(p.grad is not None and p.grad.any() for p in model.student.parameters())
+
+
+def test_tokens_are_no_map(scope, tmp_path):
+    with pytest.raises(ValueError, match=r"'backbone.layers.1' must give an \(N, C, H, W\) tensor"):
+        build(CLASSIFIER, 'backbone[0]', VIT, 'backbone.layers.1', tmp_path)
+
+
+def test_a_grid_that_divides_no_side(scope, tmp_path):
+    model = build(*PAIRINGS['head of several inputs'], tmp_path, grid=(2, 3))
+    assert torch.isfinite(losses_of(model)['loss_icc'])

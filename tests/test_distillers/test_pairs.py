@@ -1,0 +1,97 @@
+"""Pairs: what a config may say, and what it is told when it says something else."""
+
+import pytest
+import torch
+from torch import nn
+
+from ickd_mm.distillers.pairs import PairConfig
+from ickd_mm.distillers.probe import rehearse
+from ickd_mm.registry import MODELS
+
+GOOD = dict(
+    student='backbone.layer4',
+    teacher='backbone.layer4',
+    connector=dict(type='ickd_mm.ConvConnector'),
+    loss=dict(type='ickd_mm.ICKDLoss'),
+)
+
+
+@MODELS.register_module()
+class EqualMaps(nn.Module):
+    """A loss that needs maps of one size."""
+
+    def forward(self, student, teacher):
+        return torch.nn.functional.mse_loss(student, teacher.expand_as(student))
+
+
+def read(**changes):
+    return PairConfig.read_all({'loss_icc': {**GOOD, **changes}})[0]
+
+
+def build(student=(2, 8, 4, 4), teacher=(2, 16, 4, 4), **changes):
+    return read(**changes).build(torch.zeros(student), torch.zeros(teacher))
+
+
+@pytest.mark.parametrize(
+    ('pairs', 'error', 'message'),
+    [
+        ([GOOD], TypeError, 'pairs must be a dict'),
+        ({}, ValueError, 'nothing would be distilled'),
+        ({'icc': GOOD}, ValueError, "start with 'loss'.*'loss_icc'"),
+        ({'loss.icc': GOOD}, ValueError, 'hold no dot'),
+        ({'loss_icc': 5}, TypeError, 'must be a dict'),
+        ({'loss_icc': {**GOOD, 'conector': {}}}, KeyError, "'conector', did you mean 'connector'"),
+        ({'loss_icc': {'student': 'a', 'loss': {}}}, KeyError, "'teacher' is missing"),
+        ({'loss_icc': {**GOOD, 'loss': None}}, KeyError, "'loss' is missing"),
+        ({'loss_icc': {**GOOD, 'loss': 'ICKDLoss'}}, TypeError, "must be a dict with a 'type'"),
+        ({'loss_icc': {**GOOD, 'connector': {}}}, TypeError, "must be a dict with a 'type'"),
+    ],
+)
+def test_a_wrong_pair_is_named(pairs, error, message):
+    with pytest.raises(error, match=message):
+        PairConfig.read_all(pairs)
+
+
+def test_channels_are_inferred():
+    conv = build().connector.conv.conv
+    assert (conv.in_channels, conv.out_channels) == (8, 16)
+
+
+def test_channels_that_are_given_stay():
+    connector = dict(type='ickd_mm.ConvConnector', in_channels=8, out_channels=32)
+    assert build(connector=connector).connector.conv.conv.out_channels == 32
+
+
+def test_channels_of_what_is_no_map_cannot_be_inferred():
+    with pytest.raises(ValueError, match=r"student tap 'backbone.layer4'.*\(2, 50, 8\)"):
+        build(student=(2, 50, 8))
+
+
+def test_an_unknown_argument_is_named():
+    with pytest.raises(ValueError, match=r'pairs.loss_icc.loss: .*wieght'):
+        build(loss=dict(type='ickd_mm.ICKDLoss', wieght=1))
+
+
+def test_the_students_feature_goes_through_the_connector():
+    pair = build()
+    s, t = torch.randn(2, 8, 4, 4), torch.randn(2, 16, 4, 4)
+    torch.testing.assert_close(pair(s, t), pair.loss(pair.connector(s), t))
+
+
+def test_channels_that_do_not_match_are_refused():
+    student, teacher = torch.zeros(2, 8, 4, 4), torch.zeros(2, 16, 4, 4)
+    with pytest.raises(ValueError, match=r'loss_icc.*\(2, 8, 4, 4\).*\(2, 16, 4, 4\)'):
+        rehearse(build(connector=None), student, teacher)
+
+
+def test_map_sizes_that_a_loss_needs_equal_are_refused():
+    student, teacher = torch.zeros(2, 8, 4, 4), torch.zeros(2, 8, 2, 2)
+    pair = build(connector=None, loss=dict(type='ickd_mm.EqualMaps'))
+    with pytest.raises(ValueError, match=r'loss_icc.*\(2, 8, 4, 4\).*\(2, 8, 2, 2\)'):
+        rehearse(pair, student, teacher)
+
+
+def test_a_grid_finer_than_the_map_is_refused():
+    with pytest.raises(ValueError, match='finer than'):
+        maps = torch.zeros(2, 8, 4, 4), torch.zeros(2, 16, 4, 4)
+        rehearse(build(loss=dict(type='ickd_mm.ICKDLoss', grid=5)), *maps)

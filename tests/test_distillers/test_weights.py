@@ -1,0 +1,84 @@
+"""A teacher is restored whole, or not at all."""
+
+import pytest
+import torch
+from torch import nn
+
+from ickd_mm.checkpoint import install_reader
+from ickd_mm.distillers.weights import locate, restore
+
+PSPNET = 'mmseg::pspnet/pspnet_r101-d8_4xb4-40k_voc12aug-512x512.py'
+
+
+@pytest.fixture(autouse=True)
+def reader():
+    install_reader()
+
+
+def model():
+    return nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Linear(2, 2))
+
+
+def saved(path, state):
+    torch.save({'state_dict': state}, path)
+    return str(path)
+
+
+@pytest.mark.parametrize('prefix', ['', 'module.'])
+def test_weights_that_fit_are_loaded(tmp_path, prefix):
+    source, target = model(), model()
+    state = {prefix + k: v for k, v in source.state_dict().items()}
+    restore(target, saved(tmp_path / 'a.pth', state))
+    for key, value in target.state_dict().items():
+        torch.testing.assert_close(value, source.state_dict()[key], rtol=0, atol=0)
+
+
+def test_what_does_not_fit_is_counted_and_named(tmp_path):
+    state = model().state_dict()
+    state['2.weight'] = torch.zeros(3, 3)
+    state['head'] = state.pop('0.weight')
+    state['tail'] = torch.zeros(1)
+    target = model()
+    before = {k: v.clone() for k, v in target.state_dict().items()}
+    with pytest.raises(ValueError) as caught:
+        restore(target, saved(tmp_path / 'a.pth', state))
+    message = str(caught.value)
+    assert 'missing 1 (0.weight)' in message
+    assert 'unexpected 2 (head, tail)' in message
+    assert 'another shape 1 (2.weight)' in message
+    for key, value in target.state_dict().items():
+        torch.testing.assert_close(value, before[key], rtol=0, atol=0)
+
+
+def test_a_long_list_is_cut(tmp_path):
+    with pytest.raises(ValueError, match=r'missing 9? ?\d+ \(0.weight, 0.bias, 1.weight, \.\.\.\)'):
+        restore(model(), saved(tmp_path / 'a.pth', {'x': torch.zeros(1)}))
+
+
+def test_a_file_without_weights(tmp_path):
+    with pytest.raises(ValueError, match='holds no state dict'):
+        restore(model(), saved(tmp_path / 'a.pth', {'epoch': 3}))
+
+
+def test_zoo_means_what_the_package_lists():
+    url = locate('zoo', PSPNET)
+    assert url.startswith('https://') and 'pspnet_r101-d8_512x512_40k_voc12aug' in url
+
+
+@pytest.mark.parametrize(
+    ('ckpt', 'origin', 'error', 'message'),
+    [
+        (None, '', TypeError, 'a teacher without weights teaches nothing'),
+        ('', '', TypeError, 'teacher_ckpt must be a path'),
+        ('no.pth', '', FileNotFoundError, "'no.pth' does not exist"),
+        ('zoo', '', ValueError, "needs teacher='package::path'"),
+        ('zoo', 'mmseg::_base_/models/pspnet_r50-d8.py', ValueError, 'no weights are listed'),
+    ],
+)
+def test_a_wrong_teacher_ckpt(ckpt, origin, error, message):
+    with pytest.raises(error, match=message):
+        locate(ckpt, origin)
+
+
+def test_a_url_is_taken_as_it_is():
+    assert locate('https://host/a.pth', '') == 'https://host/a.pth'
