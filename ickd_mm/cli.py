@@ -13,10 +13,13 @@ from mmengine.config import Config, DictAction
 from .checkpoint import install_reader
 from .hooks import attach_to_runners
 
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that every tool which runs a config takes."""
     parser.add_argument('--work-dir', help='folder for logs and checkpoints')
+    parser.add_argument('--data-root', help='data folder for every loader')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -47,6 +50,10 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
+    if args.data_root is not None:
+        for loader in LOADERS:
+            for node, _ in list(_data_roots(cfg.get(loader), loader)):
+                node['data_root'] = args.data_root
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
@@ -54,12 +61,12 @@ def load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def _data_roots(node: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Yield (config key, folder) for every ``data_root`` below a config node."""
+def _data_roots(node: Any, path: str) -> Iterator[tuple[dict, str]]:
+    """Yield (dict, its config key) for every ``data_root`` below a config node."""
     if isinstance(node, dict):
         for key, value in node.items():
             if key == 'data_root' and isinstance(value, str) and value:
-                yield f'{path}.{key}', value
+                yield node, f'{path}.{key}'
             else:
                 yield from _data_roots(value, f'{path}.{key}')
     elif isinstance(node, (list, tuple)):
@@ -75,7 +82,8 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
             ``how_to_get_data``, what makes it.
     """
     for loader in loaders:
-        for key, folder in _data_roots(cfg.get(loader), loader):
+        for node, key in _data_roots(cfg.get(loader), loader):
+            folder = node['data_root']
             if not Path(folder).is_dir():
                 remedy = cfg.get('how_to_get_data', f'put the data there or change {key}')
                 raise FileNotFoundError(

@@ -1,29 +1,14 @@
-"""What several tests need: small data, small models, the real tools."""
-
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""What several tests need: small data, small models, one finished run."""
 
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
+from support import ICKD, TEACHER, data_options, model_config, succeed, train
 
 import ickd_mm  # noqa: F401
 from ickd_mm.demo.dataset import prepare_digits
 from ickd_mm.registry import MODELS
-
-REPO = Path(__file__).resolve().parent.parent
-
-
-def run_tool(script, *args, cwd=REPO, env=None, timeout=300):
-    """Run a command-line tool in a process of its own, as a user does."""
-    command = [sys.executable, str(script), *map(str, args)]
-    environment = {**os.environ, 'OMP_NUM_THREADS': '2', **(env or {})}
-    return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout
-    )
 
 
 @pytest.fixture(scope='session')
@@ -32,10 +17,6 @@ def digits(tmp_path_factory):
     root = tmp_path_factory.mktemp('data') / 'digits'
     prepare_digits(root, train=24, val=6, seed=3)
     return root
-
-
-def model_config(name):
-    return Config.fromfile(REPO / 'configs' / 'digits' / f'{name}.py').model
 
 
 @pytest.fixture
@@ -63,7 +44,7 @@ def teacher_file(tmp_path_factory):
 @pytest.fixture
 def distiller_cfg(teacher_file):
     """The digits distiller's model config, on random teacher weights."""
-    cfg = Config.fromfile(REPO / 'configs/digits/ickd/pspnet_r18_ickd.py').model
+    cfg = Config.fromfile(ICKD).model
     cfg.teacher = model_config('pspnet_r18_teacher')
     cfg.teacher_ckpt = teacher_file
     return cfg
@@ -77,16 +58,16 @@ def distiller(scope, distiller_cfg):
     return model
 
 
-def batch(n=2, size=64, classes=11):
-    """Random images and labels as mmseg's data loader hands them to a model."""
-    from mmengine.structures import PixelData
-    from mmseg.structures import SegDataSample
-
-    generator = torch.Generator().manual_seed(n + size)
-    samples = []
-    for _ in range(n):
-        labels = torch.randint(0, classes, (1, size, size), generator=generator)
-        sample = SegDataSample(metainfo=dict(img_shape=(size, size), ori_shape=(size, size)))
-        samples.append(sample.set_data(dict(gt_sem_seg=PixelData(data=labels))) or sample)
-    images = torch.randint(0, 256, (n, 3, size, size), generator=generator, dtype=torch.uint8)
-    return dict(inputs=list(images), data_samples=samples)
+@pytest.fixture(scope='session')
+def distilled(tmp_path_factory, digits, teacher_file):
+    """Options and folder of a distillation run of 6 iterations."""
+    folder = tmp_path_factory.mktemp('distilled')
+    options = [
+        *data_options(digits),
+        f'model.teacher={TEACHER}',
+        f'model.teacher_ckpt={teacher_file}',
+        'default_hooks.checkpoint.interval=3',
+        'train_cfg.val_interval=3',
+    ]
+    succeed(train(ICKD, folder, *options, 'train_cfg.max_iters=6'))
+    return options, folder

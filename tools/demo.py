@@ -19,9 +19,9 @@ DATA = Path('data/digits')
 ROOT = Path('work_dirs/demo')
 STUDENT = 'configs/digits/pspnet_r18_student.py'
 STAGES = {
-    'teacher': ('teacher', 'configs/digits/pspnet_r18_teacher.py', 2000),
-    'student': ('student alone', STUDENT, 500),
-    'ickd': ('student + ICKD', 'configs/digits/ickd/pspnet_r18_ickd.py', 500),
+    'teacher': ('teacher', 'configs/digits/pspnet_r18_teacher.py', 1000),
+    'student': ('student alone', STUDENT, 450),
+    'ickd': ('student + ICKD', 'configs/digits/ickd/pspnet_r18_ickd.py', 450),
 }
 
 

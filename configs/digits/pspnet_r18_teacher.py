@@ -3,6 +3,5 @@ _base_ = './pspnet_r18_student.py'
 model = dict(
     backbone=dict(stem_channels=24, base_channels=24),
     decode_head=dict(in_channels=192, channels=48))
-train_dataloader = dict(batch_size=8)
-optim_wrapper = dict(optimizer=dict(lr=0.01))
-train_cfg = dict(max_iters=2000, val_interval=1000)
+optim_wrapper = dict(optimizer=dict(lr=0.02))
+train_cfg = dict(max_iters=1000, val_interval=500)

@@ -37,7 +37,9 @@ def test_what_inference_needs_is_kept(checkpoint, tmp_path):
 
 
 def test_connectors_of_an_unpacked_checkpoint_are_left_out(tmp_path):
-    torch.save({'state_dict': {**STATE, 'connectors.loss_icc.w': torch.ones(1)}}, tmp_path / 'a.pth')
+    torch.save(
+        {'state_dict': {**STATE, 'connectors.loss_icc.w': torch.ones(1)}}, tmp_path / 'a.pth'
+    )
     assert export_student(tmp_path / 'a.pth', tmp_path / 'b.pth')[0] == 2
 
 

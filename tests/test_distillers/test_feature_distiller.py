@@ -5,9 +5,9 @@ import logging
 
 import pytest
 import torch
-from conftest import batch, model_config
 from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import OptimWrapper
+from support import batch, model_config
 
 from ickd_mm.registry import MODELS
 

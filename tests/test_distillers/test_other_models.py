@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from conftest import batch
 from mmengine.config import ConfigDict
+from support import batch
 
 from ickd_mm.registry import MODELS
 
