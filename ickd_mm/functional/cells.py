@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Union
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-Grid = Union[int, 'tuple[int, int]']
+Grid = int | tuple[int, int]
 
 
 class Span(NamedTuple):
@@ -152,3 +152,13 @@ def scatter(cells: Tensor, x: Tensor, region: Region) -> None:
     flat = pixels.new_empty(channels, pixels.shape[1])
     for target, source in zip(window, pixels):
         target.copy_(flat.copy_(source.t()).view_as(target))
+
+
+def whole_cell(x: Tensor, region: Region) -> Tensor | None:
+    """Return a region of one cell an image as a writable (images, C, P), if strides allow."""
+    window = _window(x, region)
+    if region.rows.count * region.cols.count > 1 or window.stride(2) != (
+        window.shape[3] * window.stride(3)
+    ):
+        return None
+    return window.view(*window.shape[:2], region.pixels)

@@ -8,8 +8,6 @@ digit; the gradient (E + Eᵀ) S with E = ∂loss/∂G costs the last.
 
 from __future__ import annotations
 
-from typing import Optional
-
 import torch
 from torch import Tensor
 
@@ -44,7 +42,7 @@ def _square_rows(f: Tensor, budget: int) -> Tensor:
     return sum(f[:, :, part].square().sum(2, keepdim=True) for part in _slices(f, budget))
 
 
-def _difference(s: Tensor, t: Tensor, factor: Optional[Tensor], budget: int) -> Tensor:
+def _difference(s: Tensor, t: Tensor, factor: Tensor | None, budget: int) -> Tensor:
     """Return ``s sᵀ − t tᵀ`` with the rows of ``t`` multiplied by ``factor`` first."""
     product = s.new_zeros(s.shape[0], s.shape[1], s.shape[1])
     for part in _slices(s, budget):
@@ -56,16 +54,35 @@ def _difference(s: Tensor, t: Tensor, factor: Optional[Tensor], budget: int) -> 
             gap = scaled_difference(ours, theirs, factor)
         mean = torch.sub(ours, gap, alpha=0.5)
         product.baddbmm_(mean, gap.transpose(1, 2))
-    return product.add_(product.transpose(1, 2).clone())
+    return _add_transpose(product)
+
+
+def _row_slices(x: Tensor) -> list[slice]:
+    return [slice(low, low + ROWS) for low in range(0, x.shape[1], ROWS)]
+
+
+def _add_transpose(x: Tensor) -> Tensor:
+    """Replace ``x`` by ``x + xᵀ``, strip by strip."""
+    for rows in _row_slices(x):
+        right, below = x[:, rows, rows.start :], x[:, rows.start :, rows]
+        both = right + below.transpose(1, 2)
+        right.copy_(both)
+        below.copy_(both.transpose(1, 2))
+    return x
 
 
 def _dot(x: Tensor, y: Tensor) -> Tensor:
-    return torch.mul(x, y).sum(2, keepdim=True)
+    parts = [(x[:, rows] * y[:, rows]).sum(2, keepdim=True) for rows in _row_slices(x)]
+    return torch.cat(parts, dim=1)
 
 
-def _normalized(
-    s: Tensor, t: Tensor, scale: float, need_grad: bool, budget: int
-) -> CellLoss:
+def _square_distance(x: Tensor, y: Tensor) -> Tensor:
+    parts = [(x[:, r] - y[:, r]).square_().sum(2, keepdim=True) for r in _row_slices(x)]
+    return torch.cat(parts, dim=1)
+
+
+def _normalized(s: Tensor, t: Tensor, scale: float, need_grad: bool, budget: int) -> CellLoss:
+    """Return the loss, and in place of the gradient the matrix that makes it from S."""
     gram = _symmetric_gram(s)
     own = gram.diagonal(dim1=1, dim2=2).unsqueeze(2).clone()
     theirs = _square_rows(t, budget)
@@ -83,7 +100,7 @@ def _normalized(
     # Undo the teacher's channel factors where its channels stand for columns.
     delta = torch.lerp(gram, delta, column, out=delta)
     n = _dot(gram, gram)
-    b2 = torch.sub(gram, delta).square_().sum(2, keepdim=True)
+    b2 = _square_distance(gram, delta)
     b2 = torch.where(theirs == 0, theirs, b2)
     balance = power_of_two((n / b2).sqrt())
     delta = torch.lerp(gram, delta, balance, out=delta)
@@ -93,24 +110,28 @@ def _normalized(
         return CellLoss(loss, None)
 
     delta.addcmul_(gram, terms.along, value=-1).mul_(terms.weight * scale * unit)
-    torch.add(delta, delta.transpose(1, 2), out=gram)
-    gram.mul_(n != 0)
-    del delta
-    return CellLoss(loss, torch.bmm(gram, s))
+    del gram
+    return CellLoss(loss, _add_transpose(delta).mul_(n != 0))
 
 
 def _paper(s: Tensor, t: Tensor, scale: float, need_grad: bool, budget: int) -> CellLoss:
+    """Return the same for the paper's form."""
     if s.shape[2] == t.shape[2]:
         delta = _difference(s, t, None, budget)
     else:
         delta = _symmetric_gram(s).sub_(_symmetric_gram(t))
-    loss = torch.mul(delta, delta).sum(dtype=torch.float64) * scale
-    grad = torch.bmm(delta.mul_(4 * scale), s) if need_grad else None
-    return CellLoss(loss, grad)
+    loss = _dot(delta, delta).sum(dtype=torch.float64) * scale
+    return CellLoss(loss, delta.mul_(4 * scale) if need_grad else None)
 
 
 def channel_route(
-    s: Tensor, t: Tensor, normalize: bool, scale: float, need_grad: bool, budget: int
+    s: Tensor,
+    t: Tensor,
+    normalize: bool,
+    scale: float,
+    need_grad: bool,
+    budget: int,
+    out: Tensor | None = None,
 ) -> CellLoss:
     """Evaluate cells by C×C matrices; O(C²·P) a cell.
 
@@ -121,8 +142,14 @@ def channel_route(
         scale: factor on the sum over cells.
         need_grad: also return the gradient, (cells, P, C).
         budget: numbers that a temporary slice of the maps may hold.
+        out: (cells, C, P), where to write the gradient instead of returning it.
     """
-    evaluate = _normalized if normalize else _paper
+    matrices = _normalized if normalize else _paper
     s, t = s.transpose(1, 2), t.transpose(1, 2)
-    loss, grad = evaluate(s, t, scale, need_grad, budget)
-    return CellLoss(loss, None if grad is None else grad.transpose(1, 2))
+    loss, matrix = matrices(s, t, scale, need_grad, budget)
+    if matrix is None:
+        return CellLoss(loss, None)
+    if out is not None:
+        torch.bmm(matrix, s, out=out)
+        return CellLoss(loss, None)
+    return CellLoss(loss, torch.bmm(matrix, s).transpose(1, 2))

@@ -1,14 +1,11 @@
-"""From two maps to the loss and its gradient: route, blocks, autograd, ``torch.compile``."""
+"""From two maps to the loss and its gradient: choice of the route, work in blocks."""
 
 from __future__ import annotations
 
-from typing import Any, Optional
-
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from .cells import Region, blocks, gather, paired_spans, scatter
+from .cells import Region, blocks, gather, paired_spans, scatter, whole_cell
 from .channel_route import channel_route
 from .pixel_route import pixel_route
 
@@ -16,9 +13,13 @@ BLOCK = {'cpu': 1 << 18, 'cuda': 1 << 24}
 """Numbers that one work buffer holds at most, unless a single cell needs more."""
 
 
-def route_costs(
-    channels: int, student: int, teacher: int, normalize: bool
-) -> tuple[float, float]:
+def work_dtype(student: Tensor, teacher: Tensor) -> torch.dtype:
+    """Return the dtype to compute in: float64 if a map has it, else float32."""
+    double = torch.float64 in (student.dtype, teacher.dtype)
+    return torch.float64 if double else torch.float32
+
+
+def route_costs(channels: int, student: int, teacher: int, normalize: bool) -> tuple[float, float]:
     """Return the cost of one cell by the P×P and by the C×C route, in multiply-adds.
 
     Args:
@@ -35,8 +36,9 @@ def route_costs(
         mixed = student * teacher
         by_pixel = (4 if normalize else 2) * student * student + teacher * teacher
         by_pixel += (teacher * teacher if normalize else 0) + (4 if normalize else 2) * mixed
+        by_pixel *= 2  # float64
         by_channel = 0.6 * pixels + student
-    per_pixel, per_entry = (60, 80) if normalize else (20, 30)
+    per_pixel, per_entry = (60, 140) if normalize else (20, 40)
     return (
         channels * (by_pixel + per_pixel * pixels),
         square * (by_channel + per_entry),
@@ -57,7 +59,7 @@ def evaluate(
     grid: tuple[int, int],
     normalize: bool,
     need_grad: bool,
-    route: Optional[str] = None,
+    route: str | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the loss and its gradient, both in float32 (float64 for float64 maps).
 
@@ -72,12 +74,13 @@ def evaluate(
         need_grad: without it the gradient is an empty tensor.
         route: ``'pixel'`` or ``'channel'`` instead of the cheaper one.
     """
-    double = torch.float64 in (student.dtype, teacher.dtype)
-    dtype = torch.float64 if double else torch.float32
+    dtype = work_dtype(student, teacher)
     images, channels = student.shape[:2]
     scale = 1.0 / (images * channels * grid[0] * grid[1] * (1 if normalize else channels))
     budget = BLOCK.get(student.device.type, BLOCK['cuda'])
-    grad = torch.empty_like(student, dtype=dtype) if need_grad else student.new_empty(0, dtype=dtype)
+    grad = (
+        torch.empty_like(student, dtype=dtype) if need_grad else student.new_empty(0, dtype=dtype)
+    )
     total = student.new_zeros((), dtype=torch.float64)
     spans = [
         (rows, cols)
@@ -103,39 +106,9 @@ def evaluate(
                 if name == 'pixel':
                     part = pixel_route(s, t, normalize, scale, need_grad)
                 else:
-                    part = channel_route(s, t, normalize, scale, need_grad, budget)
+                    out = whole_cell(grad, ours) if need_grad else None
+                    part = channel_route(s, t, normalize, scale, need_grad, budget, out)
                 total += part.loss
-                if need_grad:
+                if part.grad is not None:
                     scatter(part.grad, grad, ours)
     return total.to(dtype), grad
-
-
-class ICC(torch.autograd.Function):
-    """The loss for eager mode; scales the gradient that :func:`evaluate` left, in place."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        student: Tensor,
-        teacher: Tensor,
-        grid: tuple[int, int],
-        normalize: bool,
-        need_grad: bool,
-        route: Optional[str] = None,
-    ) -> Tensor:
-        """Evaluate, and keep the gradient where the backward pass finds it."""
-        loss, grad = evaluate(student, teacher, grid, normalize, need_grad, route)
-        ctx.save_for_backward(student, teacher)
-        ctx.settings = (grid, normalize, True, route)
-        ctx.grad = grad
-        return loss
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Optional[Tensor], ...]:
-        """Return ``upstream`` × gradient; a second pass over a kept graph works it out anew."""
-        student, teacher = ctx.saved_tensors
-        grad, ctx.grad = ctx.grad, None
-        if grad is None:
-            grad = evaluate(student, teacher, *ctx.settings)[1]
-        return grad.mul_(upstream).to(student.dtype), None, None, None, None, None

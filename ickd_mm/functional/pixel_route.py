@@ -3,12 +3,13 @@
 Row i of ``G = F Fᵀ`` is ``F f_i``, so that ‖g_i‖² = f_iᵀ (FᵀF) f_i: the C×C matrices are never
 built. Cells come as (cells, P, C), S for the student and T for the teacher. For maps of equal
 size everything is written in D = S − T, which near-equal maps know to full precision:
-Δ_i = S s_i − T t_i = S e_i + D t_i, where e_i = s_i − t_i.
+Δ_i = S s_i − T t_i = S e_i + D t_i, where e_i = s_i − t_i. Maps of unequal size have no such
+difference; there the products are taken in float64, which is still far cheaper than C×C.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,14 +21,14 @@ class CellLoss(NamedTuple):
     """The sum of the losses of some cells, and its gradient with respect to S."""
 
     loss: Tensor
-    grad: Optional[Tensor]
+    grad: Tensor | None
 
 
 def _gram(a: Tensor, b: Tensor) -> Tensor:
     return torch.bmm(a, b.transpose(1, 2))
 
 
-def _apply(k: Tensor, x: Tensor, base: Optional[Tensor] = None) -> Tensor:
+def _apply(k: Tensor, x: Tensor, base: Tensor | None = None) -> Tensor:
     """Return ``k @ x`` (+ ``base``) in the memory layout of ``x``."""
     if x.stride(2) == 1:
         return torch.bmm(k, x) if base is None else torch.baddbmm(base, k, x)
@@ -67,7 +68,7 @@ def _normalized_equal(s: Tensor, t: Tensor, scale: float, need_grad: bool) -> Ce
     ys = _apply(k_ss, s)
     n = _dot(ys, s)
     b2 = _dot(_apply(k_tt, t), t)
-    balance = power_of_two((n / b2).sqrt() / to_student) * to_student
+    balance = short_number((n / b2).sqrt())
     e = scaled_difference(s, t, balance)
     t = t * balance
     crossed = _apply(k_sd, t)
@@ -88,27 +89,19 @@ def _normalized_equal(s: Tensor, t: Tensor, scale: float, need_grad: bool) -> Ce
 
 
 def _normalized_apart(s: Tensor, t: Tensor, scale: float, need_grad: bool) -> CellLoss:
-    k_ss, k_tt, k_st = _gram(s, s), _gram(t, t), _gram(s, t)
-    size_s, size_t = _trace(k_ss), _trace(k_tt)
-    to_student = power_of_two((size_s / size_t).sqrt())
-    unit = 1 / power_of_two(size_s)
-    t = t * to_student
-    k_ss *= unit
-    k_tt *= unit * to_student * to_student
-    k_st *= unit * to_student
-
-    ys, hs = _apply(k_ss, s), _apply(k_st, t)
-    n, b2 = _dot(ys, s), _dot(_apply(k_tt, t), t)
+    k_st = _gram(s, t)
+    ys, hs = _apply(_gram(s, s), s), _apply(k_st, t)
+    n, b2 = _dot(ys, s), _dot(_apply(_gram(t, t), t), t)
     terms = row_terms_apart(n, b2, _dot(hs, s))
-    loss = terms.loss.sum(dtype=torch.float64) * scale
+    loss = terms.loss.sum() * scale
     if not need_grad:
         return CellLoss(loss, None)
 
     weight = -terms.weight * scale
     grad = _row_part(hs.addcmul_(ys, terms.along), weight)
     weighted = s * weight
-    grad = _apply(_gram(weighted, t) * unit, t, grad)
-    grad = _apply(_gram(weighted, s * terms.along) * unit, s, grad)
+    grad = _apply(_gram(weighted, t), t, grad)
+    grad = _apply(_gram(weighted, s * terms.along), s, grad)
     return CellLoss(loss, grad.mul_(n != 0))
 
 
@@ -127,7 +120,7 @@ def _paper_equal(s: Tensor, t: Tensor, scale: float, need_grad: bool) -> CellLos
 
 def _paper_apart(s: Tensor, t: Tensor, scale: float, need_grad: bool) -> CellLoss:
     k_ss, k_tt, k_st = _gram(s, s), _gram(t, t), _gram(s, t)
-    squares = [k.square().sum(dtype=torch.float64) for k in (k_ss, k_tt, k_st)]
+    squares = [k.square().sum() for k in (k_ss, k_tt, k_st)]
     loss = (squares[0] + squares[1] - 2 * squares[2]).clamp_min(0) * scale
     if not need_grad:
         return CellLoss(loss, None)
@@ -135,9 +128,7 @@ def _paper_apart(s: Tensor, t: Tensor, scale: float, need_grad: bool) -> CellLos
     return CellLoss(loss, grad)
 
 
-def pixel_route(
-    s: Tensor, t: Tensor, normalize: bool, scale: float, need_grad: bool
-) -> CellLoss:
+def pixel_route(s: Tensor, t: Tensor, normalize: bool, scale: float, need_grad: bool) -> CellLoss:
     """Evaluate cells by P×P products; O(C·P²) a cell.
 
     Args:
@@ -147,9 +138,8 @@ def pixel_route(
         scale: factor on the sum over cells.
         need_grad: also return the gradient, (cells, P, C).
     """
-    equal = s.shape[1] == t.shape[1]
-    if normalize:
-        evaluate = _normalized_equal if equal else _normalized_apart
-    else:
-        evaluate = _paper_equal if equal else _paper_apart
-    return evaluate(s, t, scale, need_grad)
+    if s.shape[1] == t.shape[1]:
+        return (_normalized_equal if normalize else _paper_equal)(s, t, scale, need_grad)
+    apart = _normalized_apart if normalize else _paper_apart
+    loss, grad = apart(s.double(), t.double(), scale, need_grad)
+    return CellLoss(loss, None if grad is None else grad.to(s.dtype))

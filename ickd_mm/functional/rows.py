@@ -89,7 +89,7 @@ def row_terms(n: Tensor, b2: Tensor, dg: Tensor, dd: Tensor) -> RowTerms:
 def row_terms_apart(n: Tensor, b2: Tensor, gh: Tensor) -> RowTerms:
     """Return the same where only g·h is known; ∂loss/∂g = weight · (−h − along · g).
 
-    Exact to the working precision of 2 − 2 cos, which is what unequal maps leave.
+    This is 2 − 2 cos, which loses digits where the rows are close: pass float64.
 
     Args:
         n: ‖g‖².
