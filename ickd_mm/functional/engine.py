@@ -12,6 +12,9 @@ from .pixel_route import pixel_route
 BLOCK = {'cpu': 1 << 18, 'cuda': 1 << 24}
 """Numbers that one work buffer holds at most, unless a single cell needs more."""
 
+FEW_CHANNELS = 16
+"""Up to so many channels work in float64: short rows are often parallel, and it costs nothing."""
+
 
 def work_dtype(student: Tensor, teacher: Tensor) -> torch.dtype:
     """Return the dtype to compute in: float64 if a map has it, else float32."""
@@ -82,6 +85,7 @@ def evaluate(
         torch.empty_like(student, dtype=dtype) if need_grad else student.new_empty(0, dtype=dtype)
     )
     total = student.new_zeros((), dtype=torch.float64)
+    inner = torch.float64 if channels <= FEW_CHANNELS else dtype
     spans = [
         (rows, cols)
         for rows in paired_spans(student.shape[2], teacher.shape[2], grid[0])
@@ -102,11 +106,11 @@ def evaluate(
                     )
                     for side in (0, 1)
                 )
-                s, t = gather(student, ours, dtype), gather(teacher, theirs, dtype)
+                s, t = gather(student, ours, inner), gather(teacher, theirs, inner)
                 if name == 'pixel':
                     part = pixel_route(s, t, normalize, scale, need_grad)
                 else:
-                    out = whole_cell(grad, ours) if need_grad else None
+                    out = whole_cell(grad, ours) if need_grad and inner == dtype else None
                     part = channel_route(s, t, normalize, scale, need_grad, budget, out)
                 total += part.loss
                 if part.grad is not None:
