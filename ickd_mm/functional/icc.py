@@ -6,32 +6,19 @@ Distillation", ICCV 2021, arXiv 2202.03680; the released code is ``ADLab-AutoDri
 
 from __future__ import annotations
 
-from typing import Union
-
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize as l2_normalize
 
-Grid = Union[int, 'tuple[int, int]']
+from .cells import Grid, parse_grid
+from .eager import ICC
+from .engine import work_dtype
 
+try:
+    from .compiled import icc_operator
+except AttributeError:  # torch < 2.4 has no custom_op; there the loss is traced block by block
+    icc_operator = None
 
-def parse_grid(grid: Grid) -> tuple[int, int]:
-    """Return ``grid`` as (rows, columns).
-
-    Args:
-        grid: ``n`` for n×n cells, or ``(n, m)``; positive integers.
-
-    Raises:
-        TypeError: if it is no integer and no pair of integers.
-        ValueError: if a number of cells is below 1.
-    """
-    cells = (grid, grid) if isinstance(grid, int) else tuple(grid)
-    whole = all(isinstance(n, int) and not isinstance(n, bool) for n in cells)
-    if len(cells) != 2 or not whole:
-        raise TypeError(f'grid must be a positive integer or two of them, got {grid!r}')
-    if min(cells) < 1:
-        raise ValueError(f'grid must be a positive integer or two of them, got {grid!r}')
-    return cells
+__all__ = ['Grid', 'icc_loss', 'inter_channel_correlation', 'parse_grid']
 
 
 def _cells(x: Tensor, grid: tuple[int, int]) -> list[Tensor]:
@@ -43,15 +30,29 @@ def _cells(x: Tensor, grid: tuple[int, int]) -> list[Tensor]:
     ]
 
 
-def _check_map(x: Tensor, name: str, grid: tuple[int, int]) -> None:
-    if not isinstance(x, Tensor):
-        raise TypeError(f'{name} must be a tensor (N, C, H, W), got {type(x).__name__}')
-    if not x.is_floating_point():
-        raise TypeError(f'{name} must hold floating-point numbers, got {x.dtype}')
-    if x.dim() != 4 or 0 in x.shape:
-        raise ValueError(f'{name} must be a non-empty (N, C, H, W) map, got {tuple(x.shape)}')
-    if grid[0] > x.shape[2] or grid[1] > x.shape[3]:
-        raise ValueError(f'grid {grid} is finer than the map of {name}, {tuple(x.shape)}')
+def _shown(maps: dict[str, Tensor]) -> str:
+    return ' and '.join([f'{name} {tuple(x.shape)} {x.dtype}' for name, x in maps.items()])
+
+
+def _check_maps(grid: tuple[int, int], **maps: Tensor) -> None:
+    """Object to maps that the grid cannot cut; every message shows all of them."""
+    for name, x in maps.items():
+        if not isinstance(x, Tensor):
+            raise TypeError(f'{name} must be a tensor (N, C, H, W), got {type(x).__name__}')
+    for name, x in maps.items():
+        if not x.is_floating_point():
+            raise TypeError(f'{name} must hold floating-point numbers, got {_shown(maps)}')
+        if x.dim() != 4 or x.numel() == 0:
+            raise ValueError(f'{name} must be a non-empty (N, C, H, W) map, got {_shown(maps)}')
+        if grid[0] > x.shape[2] or grid[1] > x.shape[3]:
+            raise ValueError(
+                f'grid {grid} is finer than the map of {name}, got {_shown(maps)}; '
+                'a cell needs at least one pixel'
+            )
+    first, *others = maps.values()
+    for other in others:
+        if first.shape[0] != other.shape[0] or first.shape[1] != other.shape[1]:
+            raise ValueError(f'N and C must agree, got {_shown(maps)}; a connector mends C')
 
 
 def inter_channel_correlation(x: Tensor, grid: Grid = 1, normalize: bool = True) -> Tensor:
@@ -73,11 +74,16 @@ def inter_channel_correlation(x: Tensor, grid: Grid = 1, normalize: bool = True)
         ValueError: if ``x`` is not 4-D, is empty, or ``grid`` is finer than the map.
     """
     cells = parse_grid(grid)
-    _check_map(x, 'x', cells)
+    _check_maps(cells, x=x)
     with torch.autocast(x.device.type, enabled=False):
-        x = x if x.dtype == torch.float64 else x.float()
+        x = x.to(work_dtype(x, x))
         gram = torch.stack([f @ f.transpose(1, 2) for f in _cells(x, cells)], dim=1)
-        return l2_normalize(gram, dim=-1) if normalize else gram
+        if not normalize:
+            return gram
+        # The norm of a zero row has no gradient; keep such rows away from it.
+        dead = (gram == 0).all(-1, keepdim=True)
+        norm = gram.masked_fill(dead, 1.0).norm(dim=-1, keepdim=True)
+        return gram / norm
 
 
 def icc_loss(student: Tensor, teacher: Tensor, grid: Grid = 1, normalize: bool = True) -> Tensor:
@@ -106,15 +112,9 @@ def icc_loss(student: Tensor, teacher: Tensor, grid: Grid = 1, normalize: bool =
         ValueError: if N or C differ, a map is not 4-D or empty, or the grid is finer than it.
     """
     cells = parse_grid(grid)
-    _check_map(student, 'student', cells)
-    _check_map(teacher, 'teacher', cells)
-    if student.shape[:2] != teacher.shape[:2]:
-        raise ValueError(
-            'student and teacher must agree in N and C, got '
-            f'{tuple(student.shape)} and {tuple(teacher.shape)}; a connector mends C'
-        )
-    ours = inter_channel_correlation(student, cells, normalize)
-    theirs = inter_channel_correlation(teacher.detach(), cells, normalize)
-    n, m, c, _ = ours.shape
-    scale = n * m * c * (1 if normalize else c)
-    return (ours - theirs).square().sum() / scale
+    _check_maps(cells, student=student, teacher=teacher)
+    teacher = teacher.detach()
+    need_grad = torch.is_grad_enabled() and student.requires_grad
+    if icc_operator is not None and torch.compiler.is_compiling():
+        return icc_operator(student, teacher, *cells, normalize, need_grad)[0]
+    return ICC.apply(student, teacher, cells, normalize, need_grad)

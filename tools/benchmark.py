@@ -1,0 +1,30 @@
+"""Measure: ``python tools/benchmark.py loss`` (more subcommands as ``ickd_mm/benchmark`` has)."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+
+COMMANDS = {
+    'loss': 'the ICC loss against its naive form: time, memory, distance from the floor',
+    'step': 'a training step of a config with and without distillation',
+}
+
+
+def main() -> None:
+    """Parse the command line and run the subcommand."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    subparsers = parser.add_subparsers(dest='command', required=True)
+    modules = {}
+    for name, about in COMMANDS.items():
+        if importlib.util.find_spec(f'ickd_mm.benchmark.{name}') is None:
+            continue
+        modules[name] = importlib.import_module(f'ickd_mm.benchmark.{name}')
+        modules[name].add_arguments(subparsers.add_parser(name, help=about, description=about))
+    args = parser.parse_args()
+    modules[args.command].run(args)
+
+
+if __name__ == '__main__':
+    main()
