@@ -83,7 +83,7 @@ def find_packages_without_pkg_resources() -> None:
 
     ``pkg::path`` looks packages up through ``pkg_resources``, which setuptools dropped.
     onedl-mmengine does without, but maps ``mmseg`` to a distribution name that its own
-    family does not have. Both get a look-up by module name.
+    family does not have. Both get a look-up by module name. Our own configs can be named too.
     """
     import mmengine.config.config as config
     import mmengine.utils as utils
@@ -95,6 +95,7 @@ def find_packages_without_pkg_resources() -> None:
         for module in (package_utils, utils, config):
             module.get_installed_path = _module_folder
             module.is_installed = _is_installed
+    MODULE2PACKAGE.setdefault('ickd_mm', 'ickd_mm')
     for module_name, distribution in MODULE2PACKAGE.items():
         if _has(module_name) and module_name != distribution:
             try:

@@ -22,7 +22,14 @@ class _NoRegistry:
         return lambda cls: cls
 
 
-if find_spec('mmengine') is None:
+def _has_mmengine() -> bool:
+    try:
+        return find_spec('mmengine') is not None
+    except ModuleNotFoundError:
+        return False
+
+
+if not _has_mmengine():
     MODELS: Any = _NoRegistry()
     HOOKS: Any = _NoRegistry()
 else:

@@ -27,10 +27,19 @@ def main() -> None:
         help='run every config with each value, e.g. optim_wrapper.optimizer.lr=0.01,0.03',
     )
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time [%(default)s]')
+    parser.add_argument(
+        '--step-seconds',
+        nargs='+',
+        type=float,
+        default=[],
+        help='seconds of a step, one number a config, for the time axis; default: as the runs took',
+    )
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/compare'))
     args = parser.parse_args()
     try:
         variations = [parse_variation(text) for text in args.vary]
+        if args.step_seconds and len(args.step_seconds) != len(args.configs):
+            raise ValueError('--step-seconds takes one number a config')
         cells = lay_out(args.configs, args.seeds, variations, args.work_dir)
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
@@ -54,7 +63,13 @@ def main() -> None:
     metric = next(iter(results[cells[0].name].values())).metric
     lines = summarize(results)
     write(lines, metric, args.work_dir)
-    plot_curves(results, metric, args.work_dir / 'curves.png')
+    per_config = len(cells) // len(args.configs)
+    pace = (
+        {cell.name: args.step_seconds[n // per_config] for n, cell in enumerate(cells)}
+        if (args.step_seconds)
+        else None
+    )
+    plot_curves(results, metric, args.work_dir / 'curves.png', pace)
     console.print(as_table(lines, metric))
     console.print(f'Written to {args.work_dir}: table.json, table.csv, curves.png')
 

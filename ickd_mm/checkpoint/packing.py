@@ -56,12 +56,18 @@ def pack(checkpoint: dict[str, Any]) -> list[str]:
     return dropped
 
 
-def unpack(checkpoint: dict[str, Any]) -> None:
+def unpack(checkpoint: dict[str, Any], distiller: bool = True) -> None:
     """Undo :func:`pack` in place, as far as a resuming runner needs it.
 
     Checkpoints that were never packed pass through unchanged.
+
+    Args:
+        checkpoint: as loaded.
+        distiller: whether a distiller loads it; a plain student gets no connectors.
     """
-    checkpoint.get('state_dict', {}).update(checkpoint.pop(EXTRA, {}))
+    own = checkpoint.pop(EXTRA, {})
+    if distiller:
+        checkpoint.get('state_dict', {}).update(own)
     scalars = checkpoint.get('message_hub', {}).get('log_scalars', {})
     for key, value in scalars.items():
         if isinstance(value, dict) and value.keys() == _BUFFER_KEYS:

@@ -117,6 +117,8 @@ class FeatureDistiller(BaseModel):
     def train(self, mode: bool = True) -> FeatureDistiller:
         """Set the mode of student, connectors and losses; the teacher stays in eval mode."""
         super().train(mode)
+        for name in self.student._modules:  # a converted batch norm may have taken its place
+            self.student._modules[name] = self._modules[name]
         self.student.train(mode)
         return self
 

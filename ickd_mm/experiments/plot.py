@@ -13,15 +13,28 @@ import matplotlib.pyplot as plt  # noqa: E402
 from .run import Result  # noqa: E402
 
 
-def plot_curves(results: dict[str, dict[int, Result]], metric: str, file: Path) -> None:
-    """Draw score against iterations and against training seconds, mean and range over seeds."""
+def plot_curves(
+    results: dict[str, dict[int, Result]],
+    metric: str,
+    file: Path,
+    step_seconds: dict[str, float] | None = None,
+) -> None:
+    """Draw score against iterations and against training seconds, mean and range over seeds.
+
+    Args:
+        results: name -> seed -> result.
+        metric: label of the scores.
+        file: picture to write.
+        step_seconds: name -> seconds of a step, where the runs' own clocks do not count
+            (they shared the machine); otherwise the median of the runs'.
+    """
     figure, axes = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout='constrained')
     for name, by_seed in results.items():
         runs = list(by_seed.values())
         steps = [step for step, _ in runs[0].curve]
         scores = [[dict(run.curve).get(step) for run in runs] for step in steps]
         kept = [(s, [v for v in values if v is not None]) for s, values in zip(steps, scores)]
-        pace = statistics.median(run.step_seconds for run in runs)
+        pace = (step_seconds or {}).get(name) or statistics.median(r.step_seconds for r in runs)
         for axis, unit in zip(axes, (1.0, pace)):
             x = [step * unit for step, _ in kept]
             line = axis.plot(x, [statistics.mean(v) for _, v in kept], 'o-', ms=3, label=name)

@@ -71,7 +71,8 @@ class Run:
         try:
             stored = json.loads((self.folder / RESULT).read_text())
             if stored.pop('run') == self.identity():
-                return Result(**stored)
+                curve = [(int(step), score) for step, score in stored.pop('curve')]
+                return Result(**stored, curve=curve)
         except (OSError, ValueError, KeyError, TypeError):
             pass
         return None
@@ -90,7 +91,7 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         env = dict(os.environ)
         if threads is not None:
-            env['OMP_NUM_THREADS'] = str(threads)
+            env.setdefault('OMP_NUM_THREADS', str(threads))
         with open(self.folder / 'train.log', 'ab') as log:
             return subprocess.Popen(
                 self.command(),

@@ -12,6 +12,7 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ..checkpoint import pack, unpack
@@ -39,7 +40,8 @@ class UnpackCheckpointHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Unpack ``checkpoint`` in place."""
-        unpack(checkpoint)
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        unpack(checkpoint, distiller=hasattr(model, 'connectors'))
 
 
 @functools.cache

@@ -55,6 +55,13 @@ def test_unpacking_gives_back_what_a_runner_needs(tmp_path):
     assert hub.get_info('best_score') == 0.25
 
 
+def test_a_plain_student_gets_no_connectors():
+    packed = checkpoint()
+    pack(packed)
+    unpack(packed, distiller=False)
+    assert list(packed['state_dict']) == ['backbone.w']
+
+
 def test_a_checkpoint_that_was_never_packed_passes():
     original = checkpoint()
     unpack(original)

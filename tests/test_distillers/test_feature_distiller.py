@@ -141,6 +141,12 @@ def test_moving_the_distiller_moves_the_teacher(distiller):
     assert all(p.dtype == torch.float64 for p in distiller.student.parameters())
 
 
+def test_a_child_that_is_replaced_is_replaced_in_the_student_too(distiller):
+    distiller.decode_head = torch.nn.Identity()
+    distiller.train()
+    assert distiller.student.decode_head is distiller.decode_head
+
+
 def test_building_leaves_the_random_state_alone(distiller_cfg, scope):
     torch.manual_seed(3)
     MODELS.build(model_config('pspnet_r18_student'))

@@ -4,8 +4,8 @@ how_to_get_data = 'make it with: python tools/prepare_digits.py'
 crop_size = (64, 64)
 metainfo = dict(
     classes=('background', *(f'digit {n}' for n in range(10))),
-    palette=[[0, 0, 0], [255, 0, 0], [255, 178, 64], [203, 255, 0], [102, 255, 64], [0, 255, 102],
-             [64, 255, 255], [0, 101, 255], [102, 64, 255], [204, 0, 255], [255, 64, 179]])
+    palette=[[0, 0, 0], [255, 0, 0], [255, 179, 64], [204, 255, 0], [102, 255, 64], [0, 255, 102],
+             [64, 255, 255], [0, 102, 255], [102, 64, 255], [204, 0, 255], [255, 64, 178]])
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),

@@ -1,0 +1,136 @@
+"""Laying out, running and remembering runs, with a quick stand-in for the training tool."""
+
+import json
+import sys
+import textwrap
+
+import pytest
+
+from ickd_mm.experiments import run as run_module
+from ickd_mm.experiments.grid import lay_out, parse_variation, run_all
+from ickd_mm.experiments.plot import plot_curves
+from ickd_mm.experiments.report import as_table, summarize, write
+from ickd_mm.experiments.run import Result, Run, read_result
+
+TOOL = """
+import json, pathlib, sys
+folder = pathlib.Path(sys.argv[sys.argv.index('--work-dir') + 1])
+options = dict(o.split('=') for o in sys.argv[sys.argv.index('--cfg-options') + 1:])
+seed = int(options['randomness.seed'])
+starts = folder / 'starts'
+starts.write_text(starts.read_text() + 'x' if starts.exists() else 'x')
+if seed == 13 and starts.read_text() == 'x':
+    sys.exit('unlucky')
+(folder / 'now/vis_data').mkdir(parents=True, exist_ok=True)
+lines = [dict(step=1, loss=1.0, time=0.5), dict(step=2, loss=1.0, time=0.25)]
+lines += [dict(step=2, mIoU=40.0 + seed + float(options.get('lr', 0)))]
+(folder / 'now/vis_data/scalars.json').write_text('\\n'.join(map(json.dumps, lines)))
+"""
+
+
+@pytest.fixture
+def configs(tmp_path, monkeypatch):
+    tool = tmp_path / 'train.py'
+    tool.write_text(textwrap.dedent(TOOL))
+    monkeypatch.setattr(run_module, 'tool', lambda name: tool)
+    files = [tmp_path / 'alone.py', tmp_path / 'taught.py']
+    for file in files:
+        file.write_text('')
+    return [str(file) for file in files]
+
+
+def collect(cells, jobs=2):
+    new, results = [], {cell.name: {} for cell in cells}
+    for cell, seed, result in run_all(cells, jobs, lambda name, result: new.append(name)):
+        results[cell.name][seed] = result
+    return new, results
+
+
+def test_every_combination_is_run_once_and_remembered(configs, tmp_path):
+    variations = [parse_variation('lr=1,2')]
+    cells = lay_out(configs, [0, 1], variations, tmp_path / 'out')
+    assert [cell.name for cell in cells] == [
+        'alone lr=1', 'alone lr=2', 'taught lr=1', 'taught lr=2'
+    ]  # fmt: skip
+    new, results = collect(cells)
+    assert len(new) == 8
+    assert results['taught lr=2'][1].score == 43.0
+    again, same = collect(cells)
+    assert again == [] and same == results
+
+
+def test_other_options_are_another_run(configs, tmp_path):
+    run = Run(configs[0], tmp_path / 'r', (('lr', 1), ('randomness.seed', 0)))
+    run.finish(run.start(), 0.0)
+    assert run.finished() is not None
+    assert Run(configs[0], tmp_path / 'r', (('lr', 2), ('randomness.seed', 0))).finished() is None
+
+
+def test_a_failed_run_shows_its_log_and_is_gone_on_with(configs, tmp_path):
+    cells = lay_out(configs[:1], [0, 13], [], tmp_path / 'out')
+    with pytest.raises(RuntimeError, match='unlucky'):
+        collect(cells, jobs=1)
+    new, results = collect(cells, jobs=1)
+    assert new == ['alone seed=13']
+    assert results['alone'][13].score == 53.0
+
+
+def test_an_interrupted_run_resumes(configs, tmp_path):
+    run = Run(configs[0], tmp_path, ())
+    assert '--resume' not in run.command()
+    (tmp_path / 'last_checkpoint').write_text('iter_5.pth')
+    assert '--resume' in run.command() and run.command()[0] == sys.executable
+
+
+def test_the_score_is_the_last_validations(tmp_path):
+    for start, lines in {
+        'a': [dict(step=1, loss=1, time=9.0), dict(step=10, mIoU=5.0), dict(step=20, mIoU=6.0)],
+        'b': [dict(step=11, loss=1, time=1.0), dict(step=20, mIoU=7.0), dict(step=30, mIoU=6.5)],
+    }.items():
+        (tmp_path / start / 'vis_data').mkdir(parents=True)
+        text = '\n'.join(map(json.dumps, lines))
+        (tmp_path / start / 'vis_data/scalars.json').write_text(text)
+    result = read_result(tmp_path, 3.0)
+    assert result == Result('mIoU', 6.5, 3.0, 5.0, [(10, 5.0), (20, 7.0), (30, 6.5)])
+
+
+def test_a_run_without_a_score_is_an_error(tmp_path):
+    with pytest.raises(RuntimeError, match='logged none of'):
+        read_result(tmp_path, 1.0)
+
+
+@pytest.mark.parametrize('text', ['lr', '=1', 'lr=', 'lr=,'])
+def test_a_wrong_variation(text):
+    with pytest.raises(ValueError, match='KEY=V1,V2'):
+        parse_variation(text)
+
+
+def test_wrong_layouts(configs, tmp_path):
+    with pytest.raises(FileNotFoundError, match='none.py'):
+        lay_out(['none.py'], [0], [], tmp_path)
+    with pytest.raises(ValueError, match='must differ'):
+        lay_out([configs[0], configs[0]], [0], [], tmp_path)
+    with pytest.raises(ValueError, match='jobs must be at least 1'):
+        list(run_all(lay_out(configs, [0], [], tmp_path), 0, print))
+
+
+def test_statistics_and_files(tmp_path):
+    def runs(*scores):
+        return {
+            seed: Result('mIoU', score, 10.0, 0.1 * (seed + 1), [(1, score / 2), (2, score)])
+            for seed, score in enumerate(scores)
+        }
+
+    results = {'alone': runs(40.0, 50.0, 45.0), 'taught': runs(52.0, 60.0, 59.0)}
+    alone, taught = summarize(results)
+    assert (alone.mean, alone.sd, alone.gain) == (45.0, 5.0, 0.0)
+    assert taught.gain == 12.0
+    # t(0.975, 2) = 4.302653; gains 12, 10, 14 have standard deviation 2
+    assert taught.interval == pytest.approx(4.302653 * 2 / 3**0.5, rel=1e-6)
+    assert taught.step_seconds == pytest.approx(0.2)
+    write([alone, taught], 'mIoU', tmp_path)
+    assert json.loads((tmp_path / 'table.json').read_text())['lines'][1]['gain'] == 12.0
+    assert len((tmp_path / 'table.csv').read_text().splitlines()) == 3
+    assert as_table([alone, taught], 'mIoU').row_count == 2
+    plot_curves(results, 'mIoU', tmp_path / 'curves.png')
+    assert (tmp_path / 'curves.png').stat().st_size > 5000
