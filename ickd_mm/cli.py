@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.config import Config, DictAction
 
 from .checkpoint import install_reader
+from .compat import start_processes_on_cpus
 from .hooks import attach_to_runners
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -58,6 +59,7 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = os.path.join('work_dirs', Path(args.config).stem)
+    start_processes_on_cpus(cfg)
     return cfg
 
 

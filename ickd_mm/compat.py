@@ -1,7 +1,7 @@
 """The gaps of the OpenMMLab stack, closed in one place.
 
 Each function closes one gap, says which versions have it, and does nothing where it is not
-there. ``close_gaps`` runs them all; importing :mod:`ickd_mm` calls it once.
+there. Importing :mod:`ickd_mm` calls ``close_gaps`` once.
 """
 
 from __future__ import annotations
@@ -131,8 +131,27 @@ def declare_torchvision_ops() -> None:
     _OPERATORS.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
 
 
+def start_processes_on_cpus(cfg: Any) -> None:
+    """mmengine 0.10.7 and onedl-mmengine 0.10.12: several processes without an accelerator.
+
+    Both set a CUDA device before they look for one, and hand device ids to DDP, which refuses
+    them for modules on a CPU. The tools call this for runs with ``--launcher pytorch``: gloo is
+    started here, and the wrapper's config leaves device ids out.
+    """
+    from mmengine.device import get_device
+
+    if cfg.launcher != 'pytorch' or get_device() != 'cpu':
+        return
+    import torch.distributed
+
+    torch.distributed.init_process_group('gloo')
+    wrapper = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
+    unused = cfg.get('find_unused_parameters', False)
+    cfg.setdefault('model_wrapper_cfg', dict(wrapper, find_unused_parameters=unused))
+
+
 def close_gaps() -> None:
-    """Close every gap that this environment has."""
+    """Close every gap that an import can meet."""
     provide_mmcv_ops()
     declare_torchvision_ops()
     if _has('mmengine'):

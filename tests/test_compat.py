@@ -71,7 +71,6 @@ def test_a_package_may_be_named_by_its_distribution():
     assert compat._module_folder('mmsegmentation').endswith('mmseg')
 
 
-
 def test_the_loss_needs_nothing_but_torch():
     out = python(
         'import sys\n'
@@ -101,5 +100,5 @@ def test_importing_adds_little_to_importing_mmseg():
     )
     if 'mmcv-lite' in {d.metadata['Name'] for d in metadata.distributions()}:
         code = code.replace('mmseg.apis', 'mmseg, mmengine.runner')
-    shares = sorted(float(python(code)) for _ in range(3))
+    shares = sorted(float(python(code)) for _ in range(2))
     assert shares[0] < 0.05

@@ -1,6 +1,7 @@
 """The offline data set: the same bytes, no shared material, broken attempts made anew."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -62,7 +63,8 @@ def _other(root):
 @pytest.mark.parametrize('damage', [_cut, _remove, _forget, _garble, _other])
 def test_a_broken_attempt_is_made_anew(made, tmp_path, damage):
     root = tmp_path / 'digits'
-    prepare_digits(root, **SIZE, seed=5)
+    shutil.copytree(made, root)
+    assert is_complete(root, **SIZE, seed=5)
     damage(root)
     assert not is_complete(root, **SIZE, seed=5)
     assert prepare_digits(root, **SIZE, seed=5)

@@ -9,7 +9,6 @@ param_scheduler = [
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=450, val_interval=150)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-custom_imports = dict(imports=['ickd_mm'])  # so that mmseg's own tools run it on mmcv-lite too
 randomness = dict(seed=0)
 default_scope = 'mmseg'
 log_processor = dict(by_epoch=False)

@@ -1,4 +1,5 @@
 _base_ = '../pspnet_r18_student.py'
+custom_imports = dict(imports=['ickd_mm'])  # lets mmseg's own tools run it on mmcv-lite too
 model = dict(
     _delete_=True,
     type='ickd_mm.FeatureDistiller',
