@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ickd_mm.experiments.grid import lay_out, parse_variation, run_all
-from ickd_mm.experiments.plot import plot_curves
-from ickd_mm.experiments.report import as_table, summarize, write
+from ickd_mm.experiments.plot import plot_curves, plot_final
+from ickd_mm.experiments.report import as_table, final_points, summarize, write
 from ickd_mm.experiments.run import Result
 
 
@@ -24,7 +24,8 @@ def main() -> None:
         action='append',
         default=[],
         metavar='KEY=V1,V2',
-        help='run every config with each value, e.g. optim_wrapper.optimizer.lr=0.01,0.03',
+        help='run every config with each value, e.g. optim_wrapper.optimizer.lr=0.01,0.03; '
+        'K1,K2=V1:W1,V2:W2 changes two together',
     )
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time [%(default)s]')
     parser.add_argument(
@@ -61,17 +62,18 @@ def main() -> None:
             results[cell.name][seed] = result
             bar.advance(task)
     metric = next(iter(results[cells[0].name].values())).metric
-    lines = summarize(results)
+    lines = summarize(cells, results)
     write(lines, metric, args.work_dir)
-    per_config = len(cells) // len(args.configs)
-    pace = (
-        {cell.name: args.step_seconds[n // per_config] for n, cell in enumerate(cells)}
-        if (args.step_seconds)
-        else None
-    )
+    steps = dict(zip((Path(config).stem for config in args.configs), args.step_seconds))
+    pace = {cell.name: steps[cell.config] for cell in cells if cell.config in steps}
     plot_curves(results, metric, args.work_dir / 'curves.png', pace)
+    files = 'table.json, table.csv, curves.png'
+    points = final_points(cells, results, pace)
+    if points:
+        plot_final(points, cells[0].choice[0][0], metric, args.work_dir / 'final.png')
+        files += ', final.png'
     console.print(as_table(lines, metric))
-    console.print(f'Written to {args.work_dir}: table.json, table.csv, curves.png')
+    console.print(f'Written to {args.work_dir}: {files}')
 
 
 if __name__ == '__main__':

@@ -12,35 +12,45 @@ from subprocess import Popen
 
 from .run import Result, Run
 
+Choice = tuple[tuple[str, str], ...]
+
 
 @dataclass(frozen=True)
 class Cell:
     """One line of a table: a config with some values varied, over several seeds.
 
     Attributes:
-        name: config name and the varied values.
+        config: name of the config.
+        choice: the varied keys and their values.
         runs: seed -> run.
     """
 
-    name: str
+    config: str
+    choice: Choice
     runs: dict[int, Run]
 
+    @property
+    def name(self) -> str:
+        """Config name and varied values, for tables and folders."""
+        return ' '.join([self.config, *(f'{k.split(".")[-1]}={v}' for k, v in self.choice)])
 
-def parse_variation(text: str) -> tuple[str, list[str]]:
-    """Read ``key=v1,v2`` as the key and its values.
+
+def parse_variation(text: str) -> list[Choice]:
+    """Read ``key=v1,v2`` as two choices; ``a,b=v1:w1,v2:w2`` changes two keys together.
 
     Raises:
-        ValueError: if there is no key or no value.
+        ValueError: if there is no key or no value, or a choice has not one value a key.
     """
-    key, _, values = text.partition('=')
-    parts = [value for value in values.split(',') if value]
-    if not key or not parts:
-        raise ValueError(f'--vary takes KEY=V1,V2,..., got {text!r}')
-    return key, parts
+    left, _, right = text.partition('=')
+    keys = [key for key in left.split(',') if key]
+    choices = [value.split(':') for value in right.split(',') if value]
+    if not keys or not choices or any(len(values) != len(keys) for values in choices):
+        raise ValueError(f'--vary takes KEY=V1,V2,... or K1,K2=V1:W1,V2:W2,..., got {text!r}')
+    return [tuple(zip(keys, values)) for values in choices]
 
 
 def lay_out(
-    configs: list[str], seeds: list[int], variations: list[tuple[str, list[str]]], root: Path
+    configs: list[str], seeds: list[int], variations: list[list[Choice]], root: Path
 ) -> list[Cell]:
     """Make one cell for each config and each combination of varied values.
 
@@ -56,14 +66,12 @@ def lay_out(
         raise ValueError(f'configs and seeds must differ, got {stems} and {seeds}')
     cells = []
     for config, stem in zip(configs, stems):
-        for values in itertools.product(*(values for _, values in variations)):
-            chosen = tuple((key, value) for (key, _), value in zip(variations, values))
-            name = ' '.join([stem, *(f'{key.split(".")[-1]}={value}' for key, value in chosen)])
-            runs = {}
+        for parts in itertools.product(*variations):
+            cell = Cell(stem, tuple(itertools.chain(*parts)), {})
             for seed in seeds:
-                folder = root / f'{name.replace(" ", "__")}__seed={seed}'
-                runs[seed] = Run(config, folder, (*chosen, ('randomness.seed', seed)))
-            cells.append(Cell(name, runs))
+                folder = root / f'{cell.name.replace(" ", "__")}__seed={seed}'
+                cell.runs[seed] = Run(config, folder, (*cell.choice, ('randomness.seed', seed)))
+            cells.append(cell)
     return cells
 
 

@@ -47,3 +47,31 @@ def plot_curves(
         axis.grid(alpha=0.3)
     figure.savefig(file, dpi=130)
     plt.close(figure)
+
+
+def plot_final(
+    points: dict[str, list[tuple[float, float, list[float]]]], key: str, metric: str, file: Path
+) -> None:
+    """Draw final scores against a varied value and against training seconds.
+
+    Args:
+        points: config -> (value, seconds of a run, scores of the seeds), in order.
+        key: what was varied.
+        metric: label of the scores.
+        file: picture to write.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout='constrained')
+    for name, series in points.items():
+        means = [statistics.mean(scores) for *_, scores in series]
+        low, high = [min(s) for *_, s in series], [max(s) for *_, s in series]
+        for axis, column in zip(axes, (0, 1)):
+            x = [point[column] for point in series]
+            line = axis.plot(x, means, 'o-', label=name)
+            axis.fill_between(x, low, high, color=line[0].get_color(), alpha=0.2, lw=0)
+    for axis, label in zip(axes, (key, 'training seconds (iterations × step)')):
+        axis.set(xscale='log', xlabel=label)
+        axis.grid(alpha=0.3, which='both')
+    axes[0].set(ylabel=f'final {metric}: mean and range over seeds')
+    axes[0].legend(fontsize='small')
+    figure.savefig(file, dpi=130)
+    plt.close(figure)

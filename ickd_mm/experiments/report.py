@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.table import Table
 from scipy.stats import t as student_t
 
+from .grid import Cell
 from .run import Result
 
 
@@ -24,7 +25,8 @@ class Line:
         scores: score of each seed, 0-100.
         mean: their mean.
         sd: their standard deviation (n - 1), 0 for one seed.
-        gain: mean difference to the first line, seed by seed.
+        gain: mean difference, seed by seed, to the first config with the same values varied;
+            with one config, to its first line.
         interval: half width of its 95 % t-interval over seeds; 0 for one seed.
         step_seconds: median seconds of an iteration.
         seconds: mean seconds of a run.
@@ -45,11 +47,19 @@ def _spread(values: list[float]) -> float:
     return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
-def summarize(results: dict[str, dict[int, Result]]) -> list[Line]:
-    """Turn name -> seed -> result into lines; the first name is what others are compared to."""
-    reference = next(iter(results.values()))
+def _reference(cell: Cell, cells: list[Cell]) -> str:
+    """Name of the line that a line's gain is measured against."""
+    if all(other.config == cells[0].config for other in cells):
+        return cells[0].name
+    return Cell(cells[0].config, cell.choice, {}).name
+
+
+def summarize(cells: list[Cell], results: dict[str, dict[int, Result]]) -> list[Line]:
+    """Turn the results (name -> seed -> result) of ``cells`` into lines."""
     lines = []
-    for name, by_seed in results.items():
+    for cell in cells:
+        name, by_seed = cell.name, results[cell.name]
+        reference = results[_reference(cell, cells)]
         scores = [by_seed[seed].score for seed in sorted(by_seed)]
         gains = [by_seed[s].score - reference[s].score for s in sorted(by_seed) if s in reference]
         n = len(gains)
@@ -79,7 +89,7 @@ def as_table(lines: list[Line], metric: str) -> Table:
         table.add_row(
             line.name,
             f'{line.mean:.1f} ± {line.sd:.1f}',
-            '' if line is lines[0] else f'{line.gain:+.1f} ± {line.interval:.1f}',
+            f'{line.gain:+.1f} ± {line.interval:.1f}' if line.gain or line.interval else '',
             f'{line.step_seconds:.3f}',
             f'{line.seconds:.0f}',
         )
@@ -94,3 +104,24 @@ def write(lines: list[Line], metric: str, root: Path) -> None:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
         writer.writerows(rows)
+
+
+def final_points(
+    cells: list[Cell], results: dict[str, dict[int, Result]], step_seconds: dict[str, float]
+) -> dict[str, list[tuple[float, float, list[float]]]]:
+    """Collect config -> (first varied value, seconds, scores) where that value is a number.
+
+    Seconds are the last iteration times the step: ``step_seconds`` by name, else the runs' own.
+    Empty where nothing, or no number, was varied.
+    """
+    points: dict[str, list[tuple[float, float, list[float]]]] = {}
+    try:
+        for cell in cells:
+            runs = list(results[cell.name].values())
+            own = statistics.median(run.step_seconds for run in runs)
+            seconds = runs[0].curve[-1][0] * step_seconds.get(cell.name, own)
+            value = float(cell.choice[0][1])
+            points.setdefault(cell.config, []).append((value, seconds, [r.score for r in runs]))
+    except (IndexError, ValueError):
+        return {}
+    return points

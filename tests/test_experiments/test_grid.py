@@ -7,9 +7,9 @@ import textwrap
 import pytest
 
 from ickd_mm.experiments import run as run_module
-from ickd_mm.experiments.grid import lay_out, parse_variation, run_all
-from ickd_mm.experiments.plot import plot_curves
-from ickd_mm.experiments.report import as_table, summarize, write
+from ickd_mm.experiments.grid import Cell, lay_out, parse_variation, run_all
+from ickd_mm.experiments.plot import plot_curves, plot_final
+from ickd_mm.experiments.report import as_table, final_points, summarize, write
 from ickd_mm.experiments.run import Result, Run, read_result
 
 TOOL = """
@@ -99,9 +99,9 @@ def test_a_run_without_a_score_is_an_error(tmp_path):
         read_result(tmp_path, 1.0)
 
 
-@pytest.mark.parametrize('text', ['lr', '=1', 'lr=', 'lr=,'])
+@pytest.mark.parametrize('text', ['lr', '=1', 'lr=', 'lr=,', 'a,b=1', 'a=1:2', 'a,b=1:2,3'])
 def test_a_wrong_variation(text):
-    with pytest.raises(ValueError, match='KEY=V1,V2'):
+    with pytest.raises(ValueError, match='--vary takes'):
         parse_variation(text)
 
 
@@ -122,7 +122,8 @@ def test_statistics_and_files(tmp_path):
         }
 
     results = {'alone': runs(40.0, 50.0, 45.0), 'taught': runs(52.0, 60.0, 59.0)}
-    alone, taught = summarize(results)
+    cells = [Cell(name, (), {}) for name in results]
+    alone, taught = summarize(cells, results)
     assert (alone.mean, alone.sd, alone.gain) == (45.0, 5.0, 0.0)
     assert taught.gain == 12.0
     # t(0.975, 2) = 4.302653; gains 12, 10, 14 have standard deviation 2
@@ -134,3 +135,25 @@ def test_statistics_and_files(tmp_path):
     assert as_table([alone, taught], 'mIoU').row_count == 2
     plot_curves(results, 'mIoU', tmp_path / 'curves.png')
     assert (tmp_path / 'curves.png').stat().st_size > 5000
+
+
+def test_two_keys_may_change_together():
+    assert parse_variation('a.n,b=1:2,3:4') == [
+        (('a.n', '1'), ('b', '2')), (('a.n', '3'), ('b', '4'))
+    ]  # fmt: skip
+
+
+def test_a_gain_is_against_the_same_values(tmp_path):
+    cells = [Cell(c, (('n', v),), {}) for c in ('alone', 'taught') for v in ('10', '20')]
+    scores = dict(zip((cell.name for cell in cells), (30.0, 40.0, 36.0, 41.0)))
+    results = {n: {0: Result('mIoU', s, 9.0, 0.5, [(7, s)])} for n, s in scores.items()}
+    assert [line.gain for line in summarize(cells, results)] == [0.0, 0.0, 6.0, 1.0]
+    points = final_points(cells, results, {cells[3].name: 2.0})
+    assert points['taught'] == [(10.0, 3.5, [36.0]), (20.0, 14.0, [41.0])]
+    plot_final(points, 'n', 'mIoU', tmp_path / 'final.png')
+    assert (tmp_path / 'final.png').stat().st_size > 5000
+
+
+def test_without_numbers_there_is_no_such_plot():
+    cell = Cell('alone', (('kind', 'a'),), {})
+    assert final_points([cell], {cell.name: {0: Result('m', 1.0, 1.0, 1.0, [(1, 1.0)])}}, {}) == {}
