@@ -58,7 +58,9 @@ def machine(device: str) -> dict[str, Any]:
     cpu = platform.processor() or platform.machine()
     info = Path('/proc/cpuinfo')
     if info.exists():
-        names = [x.split(':')[1].strip() for x in info.read_text().splitlines() if 'model name' in x]
+        names = [
+            x.split(':')[1].strip() for x in info.read_text().splitlines() if 'model name' in x
+        ]
         cpu = names[0] if names else cpu
     on_gpu = torch.device(device).type == 'cuda'
     return {
@@ -122,7 +124,16 @@ def table(rows: list[dict[str, Any]], about: dict[str, Any]) -> Table:
     shown.caption = described
     for name in ('student', 'teacher', 'grid', 'form', 'route'):
         shown.add_column(name)
-    for name in ('naive ms', 'ours ms', 'ratio', 'wanted', '× floor', 'naive MB', 'ours MB', 'share'):
+    for name in (
+        'naive ms',
+        'ours ms',
+        'ratio',
+        'wanted',
+        '× floor',
+        'naive MB',
+        'ours MB',
+        'share',
+    ):
         shown.add_column(name, justify='right')
     for row in rows:
         other = '' if row['teacher'] == row['student'] else '×'.join(map(str, row['teacher'][2:]))
