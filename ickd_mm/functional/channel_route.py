@@ -22,10 +22,13 @@ def _strips(x: Tensor) -> list[slice]:
     return [slice(low, low + ROWS) for low in range(0, x.shape[1], ROWS)]
 
 
-def _symmetric_gram(f: Tensor, out: Tensor) -> Tensor:
+def _symmetric_gram(f: Tensor, budget: int, out: Tensor) -> Tensor:
     """Write ``f @ fᵀ`` of (cells, C, P), computing little more than the lower triangle."""
     if f.shape[1] <= ROWS:
-        return torch.bmm(f, f.transpose(1, 2), out=out)
+        for part in _pixel_slices(f, budget):
+            some = f[:, :, part]
+            out.baddbmm_(some, some.transpose(1, 2), beta=float(part.start > 0))
+        return out
     for rows in _strips(f):
         strip = torch.bmm(f[:, rows], f[:, : rows.stop].transpose(1, 2))
         out[:, rows, : rows.stop] = strip
@@ -79,7 +82,7 @@ def _normalized(
     s: Tensor, t: Tensor, scale: float, need_grad: bool, budget: int, room: list[Tensor]
 ) -> CellLoss:
     """Return the loss, and in place of the gradient the matrix that makes it from S."""
-    gram = _symmetric_gram(s, room[0])
+    gram = _symmetric_gram(s, budget, room[0])
     own = gram.diagonal(dim1=1, dim2=2).unsqueeze(2).clone()
     theirs = _square_rows(t, budget)
     whole = short_number((own.sum(1, keepdim=True) / theirs.sum(1, keepdim=True)).sqrt())
@@ -89,7 +92,7 @@ def _normalized(
     if s.shape[2] == t.shape[2]:
         delta = _difference(s, t, factor, budget, room[1])
     else:
-        delta = _symmetric_gram(t, room[1]).mul_(factor).mul_(factor.transpose(1, 2))
+        delta = _symmetric_gram(t, budget, room[1]).mul_(factor).mul_(factor.transpose(1, 2))
         torch.sub(gram, delta, out=delta)
     # Undo the teacher's channel factors where its channels stand for columns.
     torch.lerp(gram, delta, column, out=delta)
@@ -110,7 +113,7 @@ def _paper(
     if s.shape[2] == t.shape[2]:
         delta = _difference(s, t, None, budget, room[1])
     else:
-        delta = _symmetric_gram(s, room[1]).sub_(_symmetric_gram(t, room[0]))
+        delta = _symmetric_gram(s, budget, room[1]).sub_(_symmetric_gram(t, budget, room[0]))
     loss = _dot(delta, delta).sum(dtype=torch.float64) * scale
     return CellLoss(loss, delta.mul_(4 * scale) if need_grad else None)
 
