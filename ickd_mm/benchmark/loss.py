@@ -68,6 +68,8 @@ def machine(device: str) -> dict[str, Any]:
         'cpu': cpu,
         'cores': os.cpu_count(),
         'threads': torch.get_num_threads(),
+        'OMP_WAIT_POLICY': os.environ.get('OMP_WAIT_POLICY', 'default'),
+        'load': [round(x, 1) for x in os.getloadavg()],
         'torch': torch.__version__,
         'python': platform.python_version(),
     }

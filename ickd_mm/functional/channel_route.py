@@ -8,6 +8,9 @@ digit; the gradient (E + Eᵀ) S with E = ∂loss/∂G costs the last.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -20,20 +23,6 @@ ROWS = 256
 
 def _strips(x: Tensor) -> list[slice]:
     return [slice(low, low + ROWS) for low in range(0, x.shape[1], ROWS)]
-
-
-def _symmetric_gram(f: Tensor, budget: int, out: Tensor) -> Tensor:
-    """Write ``f @ fᵀ`` of (cells, C, P), computing little more than the lower triangle."""
-    if f.shape[1] <= ROWS:
-        for part in _pixel_slices(f, budget):
-            some = f[:, :, part]
-            out.baddbmm_(some, some.transpose(1, 2), beta=float(part.start > 0))
-        return out
-    for rows in _strips(f):
-        strip = torch.bmm(f[:, rows], f[:, : rows.stop].transpose(1, 2))
-        out[:, rows, : rows.stop] = strip
-        out[:, : rows.start, rows] = strip[:, :, : rows.start].transpose(1, 2)
-    return out
 
 
 def _add_transpose(x: Tensor) -> Tensor:
@@ -49,7 +38,8 @@ def _add_transpose(x: Tensor) -> Tensor:
 
 
 def _dot(x: Tensor, y: Tensor) -> Tensor:
-    return torch.cat([(x[:, r] * y[:, r]).sum(2, keepdim=True) for r in _strips(x)], dim=1)
+    parts = [(x[:, r] * y[:, r]).sum(2, keepdim=True) for r in _strips(x)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 def _square_distance(x: Tensor, y: Tensor) -> Tensor:
@@ -57,42 +47,87 @@ def _square_distance(x: Tensor, y: Tensor) -> Tensor:
     return torch.cat(parts, dim=1)
 
 
-def _pixel_slices(f: Tensor, budget: int) -> list[slice]:
-    """Cut the pixels of (cells, C, P) so that a slice holds about ``budget`` numbers."""
-    cells, channels, pixels = f.shape
-    step = max(128, channels // 8, budget // (cells * channels))
-    return [slice(p, p + step) for p in range(0, pixels, step)]
+class Room(NamedTuple):
+    """Where a block of cells is worked on: two C×C matrices, three slices of a map."""
+
+    first: Tensor
+    last: Tensor
+    slices: list[Tensor]
+
+    def cuts(self, f: Tensor) -> Iterator[tuple[Tensor, list[Tensor]]]:
+        """Cut the pixels of (cells, C, P); every part comes with buffers of its size."""
+        step = self.slices[0].shape[2]
+        for part in f.split(step, dim=2):
+            yield part, [x[:, :, : part.shape[2]] for x in self.slices]
 
 
-def _square_rows(f: Tensor, budget: int) -> Tensor:
-    return sum(f[:, :, part].square().sum(2, keepdim=True) for part in _pixel_slices(f, budget))
+def _room(s: Tensor, budget: int, out: Tensor | None) -> Room:
+    """Find room inside ``out`` as far as it goes: the matrices at its ends, slices between."""
+    cells, channels, pixels = s.shape
+    square = channels * channels
+    inside = out is not None and out.is_contiguous() and pixels >= 2 * channels
+    if inside:
+        flat = out.view(cells, -1)
+        first, middle, last = flat.split([square, channels * pixels - 2 * square, square], dim=1)
+    else:
+        first, last = (s.new_empty(cells, square) for _ in range(2))
+        middle = first[:, :0]
+    step = middle.shape[1] // (3 * channels)
+    if step < min(pixels, 256):
+        step = min(pixels, max(128, channels // 8, budget // (cells * channels)))
+        middle = s.new_empty(cells, 3 * channels * step)
+    slices = middle[:, : 3 * channels * step].chunk(3, dim=1)
+    first, last = (x.view(cells, channels, channels) for x in (first, last))
+    return Room(first, last, [x.view(cells, channels, step) for x in slices])
 
 
-def _difference(s: Tensor, t: Tensor, factor: Tensor | None, budget: int, out: Tensor) -> Tensor:
+def _symmetric_gram(f: Tensor, room: Room, out: Tensor) -> Tensor:
+    """Write ``f @ fᵀ`` of (cells, C, P), computing little more than the lower triangle."""
+    if f.shape[1] <= ROWS:
+        beta = 0.0
+        for part, _ in room.cuts(f):
+            out.baddbmm_(part, part.transpose(1, 2), beta=beta)
+            beta = 1.0
+        return out
+    for rows in _strips(f):
+        strip = torch.bmm(f[:, rows], f[:, : rows.stop].transpose(1, 2))
+        out[:, rows, : rows.stop] = strip
+        out[:, : rows.start, rows] = strip[:, :, : rows.start].transpose(1, 2)
+    return out
+
+
+def _square_rows(f: Tensor, room: Room) -> Tensor:
+    parts = (torch.mul(x, x, out=free[0]).sum(2, keepdim=True) for x, free in room.cuts(f))
+    return sum(parts)
+
+
+def _difference(s: Tensor, t: Tensor, factor: Tensor | None, room: Room) -> Tensor:
     """Return ``s sᵀ − t tᵀ`` with the rows of ``t`` multiplied by ``factor`` first."""
-    for part in _pixel_slices(s, budget):
-        ours, theirs = s[:, :, part], t[:, :, part]
-        gap = ours - theirs if factor is None else scaled_difference(ours, theirs, factor)
-        mean = torch.sub(ours, gap, alpha=0.5)
-        out.baddbmm_(mean, gap.transpose(1, 2), beta=float(part.start > 0))
+    out, beta = room.last, 0.0
+    for (ours, (high, gap, mean)), (theirs, _) in zip(room.cuts(s), room.cuts(t)):
+        if factor is None:
+            torch.sub(ours, theirs, out=gap)
+        else:
+            scaled_difference(ours, theirs, factor, (high, gap))
+        torch.sub(ours, gap, alpha=0.5, out=mean)
+        out.baddbmm_(mean, gap.transpose(1, 2), beta=beta)
+        beta = 1.0
     return _add_transpose(out)
 
 
-def _normalized(
-    s: Tensor, t: Tensor, scale: float, need_grad: bool, budget: int, room: list[Tensor]
-) -> CellLoss:
+def _normalized(s: Tensor, t: Tensor, scale: float, need_grad: bool, room: Room) -> CellLoss:
     """Return the loss, and in place of the gradient the matrix that makes it from S."""
-    gram = _symmetric_gram(s, budget, room[0])
+    gram = _symmetric_gram(s, room, room.first)
     own = gram.diagonal(dim1=1, dim2=2).unsqueeze(2).clone()
-    theirs = _square_rows(t, budget)
+    theirs = _square_rows(t, room)
     whole = short_number((own.sum(1, keepdim=True) / theirs.sum(1, keepdim=True)).sqrt())
     channel = power_of_two((own / theirs).sqrt() / whole)
     factor, column = whole * channel, 1 / channel.transpose(1, 2)
 
     if s.shape[2] == t.shape[2]:
-        delta = _difference(s, t, factor, budget, room[1])
+        delta = _difference(s, t, factor, room)
     else:
-        delta = _symmetric_gram(t, budget, room[1]).mul_(factor).mul_(factor.transpose(1, 2))
+        delta = _symmetric_gram(t, room, room.last).mul_(factor).mul_(factor.transpose(1, 2))
         torch.sub(gram, delta, out=delta)
     # Undo the teacher's channel factors where its channels stand for columns.
     torch.lerp(gram, delta, column, out=delta)
@@ -106,26 +141,14 @@ def _normalized(
     return CellLoss(loss, _add_transpose(delta).mul_(n != 0))
 
 
-def _paper(
-    s: Tensor, t: Tensor, scale: float, need_grad: bool, budget: int, room: list[Tensor]
-) -> CellLoss:
+def _paper(s: Tensor, t: Tensor, scale: float, need_grad: bool, room: Room) -> CellLoss:
     """Return the same for the paper's form."""
     if s.shape[2] == t.shape[2]:
-        delta = _difference(s, t, None, budget, room[1])
+        delta = _difference(s, t, None, room)
     else:
-        delta = _symmetric_gram(s, budget, room[1]).sub_(_symmetric_gram(t, budget, room[0]))
+        delta = _symmetric_gram(s, room, room.last).sub_(_symmetric_gram(t, room, room.first))
     loss = _dot(delta, delta).sum(dtype=torch.float64) * scale
     return CellLoss(loss, delta.mul_(4 * scale) if need_grad else None)
-
-
-def _room(s: Tensor, out: Tensor | None) -> list[Tensor]:
-    """Return two C×C matrices a cell: at both ends of ``out`` if they fit there, or new ones."""
-    cells, channels, pixels = s.shape
-    square = channels * channels
-    if out is None or not out.is_contiguous() or pixels < 2 * channels:
-        return [s.new_empty(cells, channels, channels) for _ in range(2)]
-    flat = out.view(cells, -1)
-    return [x.view(cells, channels, channels) for x in (flat[:, :square], flat[:, -square:])]
 
 
 def channel_route(
@@ -151,7 +174,7 @@ def channel_route(
     """
     matrices = _normalized if normalize else _paper
     s, t = s.transpose(1, 2), t.transpose(1, 2)
-    loss, matrix = matrices(s, t, scale, need_grad, budget, _room(s, out))
+    loss, matrix = matrices(s, t, scale, need_grad, _room(s, budget, out))
     if matrix is None:
         return CellLoss(loss, None)
     if out is None:

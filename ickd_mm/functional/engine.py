@@ -9,7 +9,7 @@ from .cells import Region, blocks, gather, paired_spans, scatter, whole_cell
 from .channel_route import channel_route
 from .pixel_route import pixel_route
 
-BLOCK = {'cpu': 1 << 18, 'cuda': 1 << 24}
+BLOCK = {'cpu': 1 << 19, 'cuda': 1 << 24}
 """Numbers that one work buffer holds at most, unless a single cell needs more."""
 
 FEW_CHANNELS, FEW_PIXELS = 16, 64
@@ -112,7 +112,7 @@ def evaluate(
                     part = pixel_route(s, t, normalize, scale, need_grad)
                 else:
                     out = whole_cell(grad, ours) if need_grad and inner == dtype else None
-                    part = channel_route(s, t, normalize, scale, need_grad, budget // 4, out)
+                    part = channel_route(s, t, normalize, scale, need_grad, budget // 8, out)
                 total += part.loss
                 if part.grad is not None:
                     scatter(part.grad, grad, ours)
