@@ -73,12 +73,17 @@ def _room(s: Tensor, budget: int, out: Tensor | None) -> Room:
         first, last = (s.new_empty(cells, square) for _ in range(2))
         middle = first[:, :0]
     step = middle.shape[1] // (3 * channels)
+    step = min(step, 512)
     if step < min(pixels, 256):
         step = min(pixels, max(128, channels // 8, budget // (cells * channels)))
         middle = s.new_empty(cells, 3 * channels * step)
     slices = middle[:, : 3 * channels * step].chunk(3, dim=1)
     first, last = (x.view(cells, channels, channels) for x in (first, last))
-    return Room(first, last, [x.view(cells, channels, step) for x in slices])
+    if s.stride(1) == 1:
+        like_map = [x.view(cells, step, channels).transpose(1, 2) for x in slices]
+    else:
+        like_map = [x.view(cells, channels, step) for x in slices]
+    return Room(first, last, like_map)
 
 
 def _symmetric_gram(f: Tensor, room: Room, out: Tensor) -> Tensor:
