@@ -42,9 +42,15 @@ def _dot(x: Tensor, y: Tensor) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
-def _square_distance(x: Tensor, y: Tensor) -> Tensor:
-    parts = [(x[:, r] - y[:, r]).square_().sum(2, keepdim=True) for r in _strips(x)]
-    return torch.cat(parts, dim=1)
+def _square(x: Tensor, y: Tensor | None = None) -> Tensor:
+    """Return the squared lengths of the rows of ``x``, or of ``x − y``."""
+    norms = [
+        torch.linalg.vector_norm(
+            x[:, rows] if y is None else x[:, rows] - y[:, rows], dim=2, keepdim=True
+        )
+        for rows in _strips(x)
+    ]
+    return torch.cat(norms, dim=1).square_()
 
 
 class Room(NamedTuple):
@@ -136,9 +142,9 @@ def _normalized(s: Tensor, t: Tensor, scale: float, need_grad: bool, room: Room)
         torch.sub(gram, delta, out=delta)
     # Undo the teacher's channel factors where its channels stand for columns.
     torch.lerp(gram, delta, column, out=delta)
-    n = _dot(gram, gram)
-    b2 = torch.where(theirs == 0, theirs, _square_distance(gram, delta))
-    terms = row_terms(n, b2, _dot(delta, gram), _dot(delta, delta))
+    n = _square(gram)
+    b2 = torch.where(theirs == 0, theirs, _square(gram, delta))
+    terms = row_terms(n, b2, _dot(delta, gram), _square(delta))
     loss = terms.loss.sum(dtype=torch.float64) * scale
     if not need_grad:
         return CellLoss(loss, None)
@@ -152,7 +158,7 @@ def _paper(s: Tensor, t: Tensor, scale: float, need_grad: bool, room: Room) -> C
         delta = _difference(s, t, None, room)
     else:
         delta = _symmetric_gram(s, room, room.last).sub_(_symmetric_gram(t, room, room.first))
-    loss = _dot(delta, delta).sum(dtype=torch.float64) * scale
+    loss = _square(delta).sum(dtype=torch.float64) * scale
     return CellLoss(loss, delta.mul_(4 * scale) if need_grad else None)
 
 

@@ -97,7 +97,7 @@ def evaluate(
             few = channels <= FEW_CHANNELS and max(pixels) <= FEW_PIXELS
             inner = torch.float64 if few else dtype
             # The C×C route makes fewer steps, each on more numbers that should stay in the cache.
-            numbers = max(pixels) if name == 'pixel' else 4 * max(*pixels, channels)
+            numbers = max(pixels) if name == 'pixel' else 2 * max(*pixels, channels)
             most = max(1, budget // (channels * numbers))
             for n, r, c in blocks(images, rows[0].count, cols[0].count, most):
                 ours, theirs = (
