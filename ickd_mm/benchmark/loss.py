@@ -92,7 +92,7 @@ def measure(case: Case, device: str, speed: Speed, budget: float, memory: bool) 
     calls = {'naive': step(naive_loss), 'ours': step(icc_loss)}
     times = in_turns(calls, device, budget)
     least = work(case.student, other, case.grid, case.normalize)
-    row = {
+    row: dict[str, Any] = {
         'student': case.student,
         'teacher': other,
         'grid': case.grid,

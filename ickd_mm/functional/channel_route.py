@@ -71,8 +71,7 @@ def _room(s: Tensor, budget: int, out: Tensor | None) -> Room:
     """Find room inside ``out`` as far as it goes: the matrices at its ends, slices between."""
     cells, channels, pixels = s.shape
     square = channels * channels
-    inside = out is not None and out.is_contiguous() and pixels >= 2 * channels
-    if inside:
+    if out is not None and out.is_contiguous() and pixels >= 2 * channels:
         flat = out.view(cells, -1)
         first, middle, last = flat.split([square, channels * pixels - 2 * square, square], dim=1)
     else:
@@ -108,8 +107,10 @@ def _symmetric_gram(f: Tensor, room: Room, out: Tensor) -> Tensor:
 
 
 def _square_rows(f: Tensor, room: Room) -> Tensor:
-    parts = (torch.mul(x, x, out=free[0]).sum(2, keepdim=True) for x, free in room.cuts(f))
-    return sum(parts)
+    total = f.new_zeros(f.shape[0], f.shape[1], 1)
+    for part, (free, *_) in room.cuts(f):
+        total += torch.mul(part, part, out=free).sum(2, keepdim=True)
+    return total
 
 
 def _difference(s: Tensor, t: Tensor, factor: Tensor | None, room: Room) -> Tensor:

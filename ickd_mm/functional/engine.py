@@ -92,14 +92,14 @@ def evaluate(
     ]
     with torch.no_grad(), torch.autocast(student.device.type, enabled=False):
         for rows, cols in spans:
-            pixels = [r.size * c.size for r, c in zip(rows, cols)]
-            name = route or choose_route(channels, *pixels, normalize)
-            few = channels <= FEW_CHANNELS and max(pixels) <= FEW_PIXELS
+            own, other = (r.size * c.size for r, c in zip(rows, cols))
+            name = route or choose_route(channels, own, other, normalize)
+            few = channels <= FEW_CHANNELS and max(own, other) <= FEW_PIXELS
             inner = torch.float64 if few else dtype
             # The C×C route makes fewer steps, each on more numbers that should stay in the cache.
-            numbers = max(pixels) if name == 'pixel' else 2 * max(*pixels, channels)
+            numbers = max(own, other) if name == 'pixel' else 2 * max(own, other, channels)
             most = max(1, budget // (channels * numbers))
-            for n, r, c in blocks(images, rows[0].count, cols[0].count, most):
+            for n, r, c in blocks(images, rows[0].cells, cols[0].cells, most):
                 ours, theirs = (
                     Region(
                         n,
