@@ -78,10 +78,10 @@ def work(
     flops, routes = 0.0, set()
     for rows in paired_spans(student[2], teacher[2], grid[0]):
         for cols in paired_spans(student[3], teacher[3], grid[1]):
-            pixels = [r.size * c.size for r, c in zip(rows, cols)]
-            route = choose_route(channels, *pixels, normalize)
+            own, other = (r.size * c.size for r, c in zip(rows, cols))
+            route = choose_route(channels, own, other, normalize)
             routes.add(route)
-            cells = images * rows[0].count * cols[0].count
-            flops += cells * cell_flops(channels, *pixels, normalize, route)
+            cells = images * rows[0].cells * cols[0].cells
+            flops += cells * cell_flops(channels, own, other, normalize, route)
     numbers = images * channels * (2 * student[2] * student[3] + teacher[2] * teacher[3])
     return Work('+'.join(sorted(routes)), flops, 4.0 * numbers)

@@ -68,6 +68,8 @@ def machine(device: str) -> dict[str, Any]:
         'cpu': cpu,
         'cores': os.cpu_count(),
         'threads': torch.get_num_threads(),
+        'OMP_WAIT_POLICY': os.environ.get('OMP_WAIT_POLICY', 'default'),
+        'load': [round(x, 1) for x in os.getloadavg()],
         'torch': torch.__version__,
         'python': platform.python_version(),
     }
@@ -90,7 +92,7 @@ def measure(case: Case, device: str, speed: Speed, budget: float, memory: bool) 
     calls = {'naive': step(naive_loss), 'ours': step(icc_loss)}
     times = in_turns(calls, device, budget)
     least = work(case.student, other, case.grid, case.normalize)
-    row = {
+    row: dict[str, Any] = {
         'student': case.student,
         'teacher': other,
         'grid': case.grid,

@@ -12,11 +12,11 @@ Grid = int | tuple[int, int]
 
 
 class Span(NamedTuple):
-    """``count`` cells in a row along one axis, all of ``size`` pixels, from ``start`` on."""
+    """``cells`` cells in a row along one axis, all of ``size`` pixels, from ``start`` on."""
 
     start: int
     size: int
-    count: int
+    cells: int
 
     def part(self, first: int, count: int) -> Span:
         """Return ``count`` of the cells, beginning with number ``first``."""
@@ -105,8 +105,8 @@ def blocks(images: int, rows: int, cols: int, most: int) -> Iterator[tuple[slice
 
 def _window(x: Tensor, region: Region) -> Tensor:
     rows, cols = region.rows, region.cols
-    bottom = rows.start + rows.size * rows.count
-    right = cols.start + cols.size * cols.count
+    bottom = rows.start + rows.size * rows.cells
+    right = cols.start + cols.size * cols.cells
     return x[region.images, :, rows.start : bottom, cols.start : right]
 
 
@@ -119,7 +119,7 @@ def gather(x: Tensor, region: Region, dtype: torch.dtype) -> Tensor:
     rows, cols = region.rows, region.cols
     window = _window(x, region).to(dtype)
     images, channels = window.shape[:2]
-    if rows.count * cols.count == 1:
+    if rows.cells * cols.cells == 1:
         cell = window.flatten(2).transpose(1, 2)
         return cell if cell.stride(2) == 1 or region.pixels >= 16 else cell.contiguous()
     if window.is_cuda or window.stride(1) == 1:
@@ -130,7 +130,7 @@ def gather(x: Tensor, region: Region, dtype: torch.dtype) -> Tensor:
         pixels = flat.new_empty(images, flat.shape[2], channels)
         for target, source in zip(pixels, flat):
             target.copy_(source.t())
-    shape = (images, rows.count, rows.size, cols.count, cols.size, channels)
+    shape = (images, rows.cells, rows.size, cols.cells, cols.size, channels)
     cells = pixels.reshape(shape).transpose(2, 3)
     return cells.reshape(-1, region.pixels, channels)
 
@@ -140,10 +140,10 @@ def scatter(cells: Tensor, x: Tensor, region: Region) -> None:
     rows, cols = region.rows, region.cols
     window = _window(x, region)
     images, channels = window.shape[:2]
-    if rows.count * cols.count == 1:
+    if rows.cells * cols.cells == 1:
         window.copy_(cells.transpose(1, 2).reshape(window.shape))
         return
-    shape = (images, rows.count, cols.count, rows.size, cols.size, channels)
+    shape = (images, rows.cells, cols.cells, rows.size, cols.size, channels)
     pixels = cells.reshape(shape).transpose(2, 3).reshape(images, -1, channels)
     if window.is_cuda or window.stride(1) == 1:
         height, width = window.shape[2:]
@@ -157,7 +157,7 @@ def scatter(cells: Tensor, x: Tensor, region: Region) -> None:
 def whole_cell(x: Tensor, region: Region) -> Tensor | None:
     """Return a region of one cell an image as a writable (images, C, P), if strides allow."""
     window = _window(x, region)
-    if region.rows.count * region.cols.count > 1 or window.stride(2) != (
+    if region.rows.cells * region.cols.cells > 1 or window.stride(2) != (
         window.shape[3] * window.stride(3)
     ):
         return None

@@ -8,6 +8,9 @@ digit; the gradient (E + Eᵀ) S with E = ∂loss/∂G costs the last.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -15,55 +18,18 @@ from .pixel_route import CellLoss
 from .rows import power_of_two, row_terms, scaled_difference, short_number
 
 ROWS = 256
-"""Rows of a symmetric product that are taken at once."""
+"""Rows of a large matrix that are worked on at once."""
 
 
-def _symmetric_gram(f: Tensor) -> Tensor:
-    """Return ``f @ fᵀ`` of (cells, C, P), computing little more than the lower triangle."""
-    channels = f.shape[1]
-    if channels <= ROWS:
-        return torch.bmm(f, f.transpose(1, 2))
-    gram = f.new_empty(f.shape[0], channels, channels)
-    for low in range(0, channels, ROWS):
-        high = min(low + ROWS, channels)
-        strip = torch.bmm(f[:, low:high], f[:, :high].transpose(1, 2))
-        gram[:, low:high, :high] = strip
-        gram[:, :low, low:high] = strip[:, :, :low].transpose(1, 2)
-    return gram
-
-
-def _slices(f: Tensor, budget: int) -> list[slice]:
-    """Cut the pixels of (cells, C, P) so that a slice holds about ``budget`` numbers."""
-    step = max(64, budget // (f.shape[0] * f.shape[1]))
-    return [slice(p, p + step) for p in range(0, f.shape[2], step)]
-
-
-def _square_rows(f: Tensor, budget: int) -> Tensor:
-    return sum(f[:, :, part].square().sum(2, keepdim=True) for part in _slices(f, budget))
-
-
-def _difference(s: Tensor, t: Tensor, factor: Tensor | None, budget: int) -> Tensor:
-    """Return ``s sᵀ − t tᵀ`` with the rows of ``t`` multiplied by ``factor`` first."""
-    product = s.new_zeros(s.shape[0], s.shape[1], s.shape[1])
-    for part in _slices(s, budget):
-        ours = s[:, :, part]
-        theirs = t[:, :, part]
-        if factor is None:
-            gap = ours - theirs
-        else:
-            gap = scaled_difference(ours, theirs, factor)
-        mean = torch.sub(ours, gap, alpha=0.5)
-        product.baddbmm_(mean, gap.transpose(1, 2))
-    return _add_transpose(product)
-
-
-def _row_slices(x: Tensor) -> list[slice]:
+def _strips(x: Tensor) -> list[slice]:
     return [slice(low, low + ROWS) for low in range(0, x.shape[1], ROWS)]
 
 
 def _add_transpose(x: Tensor) -> Tensor:
-    """Replace ``x`` by ``x + xᵀ``, strip by strip."""
-    for rows in _row_slices(x):
+    """Return ``x + xᵀ``; a large ``x`` is replaced by it, strip by strip."""
+    if x.shape[1] <= ROWS:
+        return x + x.transpose(1, 2)
+    for rows in _strips(x):
         right, below = x[:, rows, rows.start :], x[:, rows.start :, rows]
         both = right + below.transpose(1, 2)
         right.copy_(both)
@@ -72,55 +38,128 @@ def _add_transpose(x: Tensor) -> Tensor:
 
 
 def _dot(x: Tensor, y: Tensor) -> Tensor:
-    parts = [(x[:, rows] * y[:, rows]).sum(2, keepdim=True) for rows in _row_slices(x)]
-    return torch.cat(parts, dim=1)
+    parts = [(x[:, r] * y[:, r]).sum(2, keepdim=True) for r in _strips(x)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
-def _square_distance(x: Tensor, y: Tensor) -> Tensor:
-    parts = [(x[:, r] - y[:, r]).square_().sum(2, keepdim=True) for r in _row_slices(x)]
-    return torch.cat(parts, dim=1)
+def _square(x: Tensor, y: Tensor | None = None) -> Tensor:
+    """Return the squared lengths of the rows of ``x``, or of ``x − y``."""
+    norms = [
+        torch.linalg.vector_norm(
+            x[:, rows] if y is None else x[:, rows] - y[:, rows], dim=2, keepdim=True
+        )
+        for rows in _strips(x)
+    ]
+    return torch.cat(norms, dim=1).square_()
 
 
-def _normalized(s: Tensor, t: Tensor, scale: float, need_grad: bool, budget: int) -> CellLoss:
+class Room(NamedTuple):
+    """Where a block of cells is worked on: two C×C matrices, three slices of a map."""
+
+    first: Tensor
+    last: Tensor
+    slices: list[Tensor]
+
+    def cuts(self, f: Tensor) -> Iterator[tuple[Tensor, list[Tensor]]]:
+        """Cut the pixels of (cells, C, P); every part comes with buffers of its size."""
+        step = self.slices[0].shape[2]
+        for part in f.split(step, dim=2):
+            yield part, [x[:, :, : part.shape[2]] for x in self.slices]
+
+
+def _room(s: Tensor, budget: int, out: Tensor | None) -> Room:
+    """Find room inside ``out`` as far as it goes: the matrices at its ends, slices between."""
+    cells, channels, pixels = s.shape
+    square = channels * channels
+    if out is not None and out.is_contiguous() and pixels >= 2 * channels:
+        flat = out.view(cells, -1)
+        first, middle, last = flat.split([square, channels * pixels - 2 * square, square], dim=1)
+    else:
+        first, last = (s.new_empty(cells, square) for _ in range(2))
+        middle = first[:, :0]
+    step = middle.shape[1] // (3 * channels)
+    step = min(step, 512)
+    if step < min(pixels, 256):
+        step = min(pixels, max(128, channels // 8, budget // (cells * channels)))
+        middle = s.new_empty(cells, 3 * channels * step)
+    slices = middle[:, : 3 * channels * step].chunk(3, dim=1)
+    first, last = (x.view(cells, channels, channels) for x in (first, last))
+    if s.stride(1) == 1:
+        like_map = [x.view(cells, step, channels).transpose(1, 2) for x in slices]
+    else:
+        like_map = [x.view(cells, channels, step) for x in slices]
+    return Room(first, last, like_map)
+
+
+def _symmetric_gram(f: Tensor, room: Room, out: Tensor) -> Tensor:
+    """Write ``f @ fᵀ`` of (cells, C, P), computing little more than the lower triangle."""
+    if f.shape[1] <= ROWS:
+        beta = 0.0
+        for part, _ in room.cuts(f):
+            out.baddbmm_(part, part.transpose(1, 2), beta=beta)
+            beta = 1.0
+        return out
+    for rows in _strips(f):
+        strip = torch.bmm(f[:, rows], f[:, : rows.stop].transpose(1, 2))
+        out[:, rows, : rows.stop] = strip
+        out[:, : rows.start, rows] = strip[:, :, : rows.start].transpose(1, 2)
+    return out
+
+
+def _square_rows(f: Tensor, room: Room) -> Tensor:
+    total = f.new_zeros(f.shape[0], f.shape[1], 1)
+    for part, (free, *_) in room.cuts(f):
+        total += torch.mul(part, part, out=free).sum(2, keepdim=True)
+    return total
+
+
+def _difference(s: Tensor, t: Tensor, factor: Tensor | None, room: Room) -> Tensor:
+    """Return ``s sᵀ − t tᵀ`` with the rows of ``t`` multiplied by ``factor`` first."""
+    out, beta = room.last, 0.0
+    for (ours, (high, gap, mean)), (theirs, _) in zip(room.cuts(s), room.cuts(t)):
+        if factor is None:
+            torch.sub(ours, theirs, out=gap)
+        else:
+            scaled_difference(ours, theirs, factor, (high, gap))
+        torch.sub(ours, gap, alpha=0.5, out=mean)
+        out.baddbmm_(mean, gap.transpose(1, 2), beta=beta)
+        beta = 1.0
+    return _add_transpose(out)
+
+
+def _normalized(s: Tensor, t: Tensor, scale: float, need_grad: bool, room: Room) -> CellLoss:
     """Return the loss, and in place of the gradient the matrix that makes it from S."""
-    gram = _symmetric_gram(s)
+    gram = _symmetric_gram(s, room, room.first)
     own = gram.diagonal(dim1=1, dim2=2).unsqueeze(2).clone()
-    theirs = _square_rows(t, budget)
+    theirs = _square_rows(t, room)
     whole = short_number((own.sum(1, keepdim=True) / theirs.sum(1, keepdim=True)).sqrt())
     channel = power_of_two((own / theirs).sqrt() / whole)
     factor, column = whole * channel, 1 / channel.transpose(1, 2)
 
     if s.shape[2] == t.shape[2]:
-        delta = _difference(s, t, factor, budget)
+        delta = _difference(s, t, factor, room)
     else:
-        delta = gram - _symmetric_gram(t).mul_(factor).mul_(factor.transpose(1, 2))
-    unit = 1 / power_of_two(own.sum(1, keepdim=True))
-    gram *= unit
-    delta *= unit
+        delta = _symmetric_gram(t, room, room.last).mul_(factor).mul_(factor.transpose(1, 2))
+        torch.sub(gram, delta, out=delta)
     # Undo the teacher's channel factors where its channels stand for columns.
-    delta = torch.lerp(gram, delta, column, out=delta)
-    n = _dot(gram, gram)
-    b2 = _square_distance(gram, delta)
-    b2 = torch.where(theirs == 0, theirs, b2)
-    balance = power_of_two((n / b2).sqrt())
-    delta = torch.lerp(gram, delta, balance, out=delta)
-    terms = row_terms(n, b2 * balance * balance, _dot(delta, gram), _dot(delta, delta))
+    torch.lerp(gram, delta, column, out=delta)
+    n = _square(gram)
+    b2 = torch.where(theirs == 0, theirs, _square(gram, delta))
+    terms = row_terms(n, b2, _dot(delta, gram), _square(delta))
     loss = terms.loss.sum(dtype=torch.float64) * scale
     if not need_grad:
         return CellLoss(loss, None)
-
-    delta.addcmul_(gram, terms.along, value=-1).mul_(terms.weight * scale * unit)
-    del gram
+    delta.addcmul_(gram, terms.along, value=-1).mul_(terms.weight * scale)
     return CellLoss(loss, _add_transpose(delta).mul_(n != 0))
 
 
-def _paper(s: Tensor, t: Tensor, scale: float, need_grad: bool, budget: int) -> CellLoss:
+def _paper(s: Tensor, t: Tensor, scale: float, need_grad: bool, room: Room) -> CellLoss:
     """Return the same for the paper's form."""
     if s.shape[2] == t.shape[2]:
-        delta = _difference(s, t, None, budget)
+        delta = _difference(s, t, None, room)
     else:
-        delta = _symmetric_gram(s).sub_(_symmetric_gram(t))
-    loss = _dot(delta, delta).sum(dtype=torch.float64) * scale
+        delta = _symmetric_gram(s, room, room.last).sub_(_symmetric_gram(t, room, room.first))
+    loss = _square(delta).sum(dtype=torch.float64) * scale
     return CellLoss(loss, delta.mul_(4 * scale) if need_grad else None)
 
 
@@ -142,14 +181,17 @@ def channel_route(
         scale: factor on the sum over cells.
         need_grad: also return the gradient, (cells, P, C).
         budget: numbers that a temporary slice of the maps may hold.
-        out: (cells, C, P), where to write the gradient instead of returning it.
+        out: (cells, C, P), where to write the gradient instead of returning it. Where it is
+            large enough the matrices live in it until then, and take no memory of their own.
     """
     matrices = _normalized if normalize else _paper
     s, t = s.transpose(1, 2), t.transpose(1, 2)
-    loss, matrix = matrices(s, t, scale, need_grad, budget)
+    loss, matrix = matrices(s, t, scale, need_grad, _room(s, budget, out))
     if matrix is None:
         return CellLoss(loss, None)
-    if out is not None:
-        torch.bmm(matrix, s, out=out)
-        return CellLoss(loss, None)
-    return CellLoss(loss, torch.bmm(matrix, s).transpose(1, 2))
+    if out is None:
+        return CellLoss(loss, torch.bmm(matrix, s).transpose(1, 2))
+    # The matrix may end where ``out`` ends: rows written so far never reach its rows to come.
+    for rows in _strips(matrix):
+        torch.bmm(matrix[:, rows].clone(), s, out=out[:, rows])
+    return CellLoss(loss, None)

@@ -9,11 +9,11 @@ from .cells import Region, blocks, gather, paired_spans, scatter, whole_cell
 from .channel_route import channel_route
 from .pixel_route import pixel_route
 
-BLOCK = {'cpu': 1 << 18, 'cuda': 1 << 24}
+BLOCK = {'cpu': 1 << 19, 'cuda': 1 << 24}
 """Numbers that one work buffer holds at most, unless a single cell needs more."""
 
-FEW_CHANNELS = 16
-"""Up to so many channels work in float64: short rows are often parallel, and it costs nothing."""
+FEW_CHANNELS, FEW_PIXELS = 16, 64
+"""Cells up to this size work in float64: short rows are often parallel, and it costs nothing."""
 
 
 def work_dtype(student: Tensor, teacher: Tensor) -> torch.dtype:
@@ -85,7 +85,6 @@ def evaluate(
         torch.empty_like(student, dtype=dtype) if need_grad else student.new_empty(0, dtype=dtype)
     )
     total = student.new_zeros((), dtype=torch.float64)
-    inner = torch.float64 if channels <= FEW_CHANNELS else dtype
     spans = [
         (rows, cols)
         for rows in paired_spans(student.shape[2], teacher.shape[2], grid[0])
@@ -93,11 +92,14 @@ def evaluate(
     ]
     with torch.no_grad(), torch.autocast(student.device.type, enabled=False):
         for rows, cols in spans:
-            pixels = [r.size * c.size for r, c in zip(rows, cols)]
-            name = route or choose_route(channels, *pixels, normalize)
-            matrix = max(pixels) if name == 'pixel' else max(*pixels, channels)
-            most = max(1, budget // (channels * matrix))
-            for n, r, c in blocks(images, rows[0].count, cols[0].count, most):
+            own, other = (r.size * c.size for r, c in zip(rows, cols))
+            name = route or choose_route(channels, own, other, normalize)
+            few = channels <= FEW_CHANNELS and max(own, other) <= FEW_PIXELS
+            inner = torch.float64 if few else dtype
+            # The C×C route makes fewer steps, each on more numbers that should stay in the cache.
+            numbers = max(own, other) if name == 'pixel' else 2 * max(own, other, channels)
+            most = max(1, budget // (channels * numbers))
+            for n, r, c in blocks(images, rows[0].cells, cols[0].cells, most):
                 ours, theirs = (
                     Region(
                         n,
@@ -111,7 +113,7 @@ def evaluate(
                     part = pixel_route(s, t, normalize, scale, need_grad)
                 else:
                     out = whole_cell(grad, ours) if need_grad and inner == dtype else None
-                    part = channel_route(s, t, normalize, scale, need_grad, budget, out)
+                    part = channel_route(s, t, normalize, scale, need_grad, budget // 8, out)
                 total += part.loss
                 if part.grad is not None:
                     scatter(part.grad, grad, ours)

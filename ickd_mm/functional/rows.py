@@ -50,17 +50,22 @@ def short_number(x: Tensor) -> Tensor:
     return _or_one(x, _truncate(x + x * bits, ~0xFFF, ~0x7FFFFFF))
 
 
-def scaled_difference(s: Tensor, t: Tensor, factor: Tensor) -> Tensor:
+def scaled_difference(
+    s: Tensor, t: Tensor, factor: Tensor, room: tuple[Tensor, Tensor] | None = None
+) -> Tensor:
     """Return ``s - factor * t``, rounded as if once where the two are close.
 
     Args:
         s: minuend.
         t: subtrahend before scaling.
         factor: a :func:`short_number`, which half of the digits of ``t`` multiply exactly.
+        room: buffers of the shape of ``s`` to work in; the result is the second.
     """
-    high = _truncate(t, ~0xFFF, ~0x7FFFFFF)
-    difference = torch.addcmul(s, high, factor, value=-1)
-    return difference.addcmul_(torch.sub(t, high, out=high), factor, value=-1)
+    high, out = room or (torch.empty_like(t), torch.empty_like(s))
+    whole, mask = (torch.int32, ~0xFFF) if t.dtype == torch.float32 else (torch.int64, ~0x7FFFFFF)
+    torch.bitwise_and(t.view(whole), mask, out=high.view(whole))
+    torch.addcmul(s, high, factor, value=-1, out=out)
+    return out.addcmul_(torch.sub(t, high, out=high), factor, value=-1)
 
 
 def row_terms(n: Tensor, b2: Tensor, dg: Tensor, dd: Tensor) -> RowTerms:

