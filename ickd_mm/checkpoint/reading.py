@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import pickle
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 from mmengine.dist import get_dist_info
 from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
+from mmengine.utils import digit_version
 
 _STATISTICS = ('min', 'max', 'current', 'mean')
 
@@ -43,6 +45,13 @@ def _allowed() -> list[Any]:
     ]
 
 
+def _allowing() -> AbstractContextManager:
+    """Allow the names above; torch before 2.6 cannot, and reads tensors and plain values."""
+    if digit_version(torch.__version__) < digit_version('2.6'):
+        return nullcontext()
+    return torch.serialization.safe_globals(_allowed())
+
+
 def read_checkpoint(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
     """Read a checkpoint file; nothing in it is executed.
 
@@ -59,7 +68,7 @@ def read_checkpoint(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
     if not os.path.isfile(path):
         raise FileNotFoundError(f'checkpoint {path!r} does not exist')
     try:
-        with torch.serialization.safe_globals(_allowed()):
+        with _allowing():
             return torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error).split('\n')[0].replace('Weights only load failed. ', '')
