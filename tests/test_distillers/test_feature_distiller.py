@@ -179,6 +179,17 @@ def test_a_wrong_config_ends_before_training(distiller_cfg, scope, key, value, e
         MODELS.build(cfg.model)
 
 
+def test_under_autocast_the_loss_is_computed_in_float32(distiller):
+    distiller.eval()
+    exact = losses_of(distiller, batch())['loss_icc']
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = losses_of(distiller, batch())
+    assert losses['loss_icc'].dtype == torch.float32
+    torch.testing.assert_close(losses['loss_icc'], exact, rtol=0.1, atol=0)
+    losses['loss_icc'].backward()
+    assert all(p.grad.isfinite().all() for p in distiller.connectors.parameters())
+
+
 def test_a_pair_named_like_a_loss_of_the_student(distiller):
     object.__setattr__(distiller.pairs[0], 'name', 'decode.loss_ce')
     with pytest.raises(KeyError, match='rename the pair'):

@@ -47,7 +47,7 @@ def test_wrong_weight_is_refused(weight):
 
 
 def test_built_from_a_config():
-    module = MODELS.build(dict(type='ICKDLoss', grid=(2, 4), loss_weight=3.0))
+    module = MODELS.build(dict(type='ickd_mm.ICKDLoss', grid=(2, 4), loss_weight=3.0))
     assert isinstance(module, ICKDLoss) and not list(module.parameters())
     assert 'grid=(2, 4)' in repr(module) and 'loss_weight=3.0' in repr(module)
 
