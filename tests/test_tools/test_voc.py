@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
 from PIL import Image
-from support import REPO, load, scalars, succeed, train
+from support import REPO, load, run_tool, scalars, succeed, train
 
 from ickd_mm.registry import MODELS
 
@@ -86,8 +86,15 @@ def run(folder, voc, ckpt, **kwargs):
     return train(CONFIG, folder, *values, flags=['--data-root', voc], **kwargs)
 
 
-def test_weights_from_a_file(voc, r101, tmp_path):
+def test_weights_from_a_file_then_test_time_augmentation(voc, r101, tmp_path):
     check(run(tmp_path, voc, r101), tmp_path)
+    values = [value for value in options(voc) if value.startswith(('model', 'env'))]
+    loader = [f'test_dataloader.{key}' for key in ('num_workers=0', 'persistent_workers=False')]
+    flags = ('--tta', '--data-root', voc, '--work-dir', tmp_path / 'test')
+    args = (CONFIG, tmp_path / 'iter_1.pth', *flags, '--cfg-options', *values, *loader)
+    done = succeed(run_tool(REPO / 'tools/test.py', *args))
+    assert 'mIoU' in done.stdout + done.stderr
+    assert r101.name not in done.stdout + done.stderr
 
 
 def test_weights_from_a_url(voc, r101, tmp_path):
