@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import inspect
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, DictAction
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS
 
 from .checkpoint import install_reader
 from .compat import start_processes_on_cpus
@@ -76,18 +80,55 @@ def _data_roots(node: Any, path: str) -> Iterator[tuple[dict, str]]:
             yield from _data_roots(value, f'{path}[{number}]')
 
 
+def _fetches_itself(dataset: dict, scope: str) -> bool:
+    """Tell whether a data set lies elsewhere or downloads itself (mmpretrain's CIFAR does)."""
+    if '://' in dataset['data_root']:
+        return True
+    kind = dataset.get('type', '')
+    name = kind if not isinstance(kind, str) or '.' in kind else f'{scope}.{kind}'
+    found = DATASETS.get(name) if isinstance(name, str) else name
+    has_download = found is not None and 'download' in inspect.signature(found).parameters
+    return has_download and dataset.get('download', True)
+
+
 def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
-    """Make sure that the data folders of the named dataloaders exist.
+    """Make sure that the data of the named dataloaders are there.
+
+    A part of a concatenated training set whose list file is missing (a VOC folder without SBD)
+    is left out with a warning, as long as another part is there.
 
     Raises:
-        FileNotFoundError: naming the config key, the folder and, where the config says it in
-            ``how_to_get_data``, what makes it.
+        FileNotFoundError: if a folder is missing, naming the config key, the folder and what
+            the config says in ``how_to_get_data``.
     """
     for loader in loaders:
         for node, key in _data_roots(cfg.get(loader), loader):
             folder = node['data_root']
-            if not Path(folder).is_dir():
+            if not Path(folder).is_dir() and not _fetches_itself(node, cfg.default_scope):
                 remedy = cfg.get('how_to_get_data', f'put the data there or change {key}')
                 raise FileNotFoundError(
                     f'{key} = {folder!r} is no folder (looked in {os.getcwd()}); {remedy}'
                 )
+        dataset = cfg.get(loader, {}).get('dataset', {})
+        if dataset.get('type') == 'ConcatDataset':
+            _drop_absent_parts(dataset, cfg.get('how_to_get_data', ''))
+
+
+def _drop_absent_parts(dataset: dict, remedy: str) -> None:
+    def there(part: dict) -> bool:
+        file = part.get('ann_file')
+        return (
+            not file
+            or '://' in part.get('data_root', '')
+            or Path(part.get('data_root', ''), file).is_file()
+        )
+
+    present = [part for part in dataset['datasets'] if there(part)]
+    if present and len(present) < len(dataset['datasets']):
+        absent = [part['ann_file'] for part in dataset['datasets'] if not there(part)]
+        print_log(
+            f'No {", ".join(absent)}: trains without that part of the data. {remedy}',
+            'current',
+            logging.WARNING,
+        )
+        dataset['datasets'] = present

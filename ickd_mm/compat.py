@@ -92,7 +92,8 @@ def find_packages_without_pkg_resources() -> None:
 
     looks_up = package_utils.is_installed.__code__.co_names
     if 'pkg_resources' in looks_up and not _has('pkg_resources'):
-        for module in (package_utils, utils, config):
+        hub = sys.modules.get('mmengine.hub.hub')
+        for module in filter(None, (package_utils, utils, config, hub)):
             module.get_installed_path = _module_folder
             module.is_installed = _is_installed
     MODULE2PACKAGE.setdefault('ickd_mm', 'ickd_mm')

@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 import ickd_mm  # noqa: F401  (closes the stack's gaps)
 from ickd_mm.cli import add_config_arguments, check_data, load_config
 from ickd_mm.distillers.plain import student_config, teacher_config
+from ickd_mm.distillers.weights import restore
 
 
 def main() -> None:
@@ -18,7 +19,7 @@ def main() -> None:
     parser.add_argument('checkpoint', nargs='?', help='student checkpoint (not with --teacher)')
     parser.add_argument('--teacher', action='store_true', help='score the teacher instead')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
-    parser.add_argument('--out', help='folder for the predictions')
+    parser.add_argument('--out', help='folder for the predicted label maps')
     parser.add_argument('--show-dir', help='folder for painted predictions')
     add_config_arguments(parser)
     args = parser.parse_args()
@@ -26,8 +27,10 @@ def main() -> None:
         parser.error('name the checkpoint to test, or --teacher')
     cfg = load_config(args)
     check_data(cfg, ('test_dataloader',))
+    if (args.out or args.show_dir) and cfg.get('default_scope') != 'mmseg':
+        parser.error('--out and --show-dir are for segmentation')
     if args.teacher:
-        cfg.model, cfg.load_from = teacher_config(cfg.model, args.checkpoint)
+        cfg.model, weights = teacher_config(cfg.model, args.checkpoint)
     else:
         cfg.model, cfg.load_from = student_config(cfg.model), args.checkpoint
     if args.show_dir:
@@ -38,7 +41,10 @@ def main() -> None:
         cfg.model = dict(cfg.tta_model, module=cfg.model)
     if args.out:
         cfg.test_evaluator.update(output_dir=args.out, keep_results=True)
-    Runner.from_cfg(cfg).test()
+    runner = Runner.from_cfg(cfg)
+    if args.teacher:
+        restore(runner.model.module if args.tta else runner.model, weights)
+    runner.test()
 
 
 if __name__ == '__main__':

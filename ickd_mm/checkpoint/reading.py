@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import get_dist_info
+from mmengine.dist import get_dist_info, get_local_rank
 from mmengine.logging.history_buffer import HistoryBuffer
+from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.utils import digit_version
 
@@ -85,14 +86,16 @@ def _read_local(filename: str, map_location: Any) -> Any:
     return read_checkpoint(filename, map_location)
 
 
-def _read_url(filename: str, map_location: Any = None) -> Any:
-    """Download to torch's cache on rank 0, then read there."""
-    folder = os.path.join(torch.hub.get_dir(), 'checkpoints')
+def _read_url(
+    filename: str, map_location: Any = None, model_dir: str | None = None, progress: bool = True
+) -> Any:
+    """Download once a node, to torch's cache, then read there; arguments are mmengine's."""
+    folder = model_dir or os.path.join(torch.hub.get_dir(), 'checkpoints')
     target = os.path.join(folder, os.path.basename(filename.split('?')[0]))
-    rank, world_size = get_dist_info()
-    if rank == 0 and not os.path.exists(target):
+    _, world_size = get_dist_info()
+    if get_local_rank() == 0 and not os.path.exists(target):
         os.makedirs(folder, exist_ok=True)
-        torch.hub.download_url_to_file(filename, target)
+        torch.hub.download_url_to_file(filename, target, progress=progress)
     if world_size > 1:
         torch.distributed.barrier()
     return read_checkpoint(target, map_location)
@@ -107,3 +110,5 @@ def install_reader() -> None:
     """
     CheckpointLoader.register_scheme(prefixes='', loader=_read_local, force=True)
     CheckpointLoader.register_scheme(prefixes=('http://', 'https://'), loader=_read_url, force=True)
+    # open-mmlab://, torchvision:// and the like call this one by name.
+    mmengine_checkpoint.load_from_http = _read_url

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -16,13 +17,25 @@ from .scenes import PALETTE, Material, draw_scene, draw_single, load_material
 MANIFEST = 'manifest.json'
 FORMAT = 1
 SCENE, SINGLE = 64, 32
-FOLDERS = frozenset({'JPEGImages', 'SegmentationClass', 'ImageSets', 'imagenet', MANIFEST})
+OURS = re.compile(
+    r'JPEGImages/(train|val)_\d{4,}\.jpg|SegmentationClass/(train|val)_\d{4,}\.png|'
+    r'ImageSets/Segmentation/(train|val)\.txt|imagenet/(train|val)/\d/\d{4}\.png|'
+    + re.escape(MANIFEST)
+)
 
 Progress = Callable[[Iterable, int], Iterable]
 
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _strangers(root: Path) -> list[str]:
+    """Files under ``root`` that no attempt of ours writes; a link or a file is one itself."""
+    if root.is_symlink() or root.is_file():
+        return [root.name]
+    files = (str(p.relative_to(root)) for p in root.rglob('*') if not p.is_dir())
+    return sorted(name for name in files if not OURS.fullmatch(name))
 
 
 def _settings(train: int, val: int, seed: int) -> dict[str, int]:
@@ -104,10 +117,11 @@ def prepare_digits(
         raise ValueError(f'needs train and val >= 1, seed >= 0, got {train}, {val}, {seed}')
     if is_complete(root, train, val, seed):
         return False
-    strangers = {p.name for p in root.iterdir()} - FOLDERS if root.is_dir() else set()
-    if root.exists() and (strangers or not root.is_dir()):
-        raise FileExistsError(f'{root} holds other files ({sorted(strangers)[:3]}); name another')
     partial = root.with_name(root.name + '.partial')
+    for folder in (root, partial):
+        strangers = _strangers(folder)
+        if strangers:
+            raise FileExistsError(f'{folder} holds other files ({strangers[:3]}); name another')
     for leftover in (partial, root):
         shutil.rmtree(leftover, ignore_errors=True)
     material = load_material(seed)

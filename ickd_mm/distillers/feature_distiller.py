@@ -36,7 +36,7 @@ class FeatureDistiller(BaseModel):
 
     Args:
         student: a model dict, a config file's path, or ``package::path``.
-        teacher: likewise.
+        teacher: likewise; a dict without ``data_preprocessor`` gets the student's.
         teacher_ckpt: a path, a URL, or 'zoo' for what the teacher's package lists.
         pairs: name -> ``dict(student=path, teacher=path, connector=None, loss=dict(...))``.
         data_preprocessor: used where the student's config has none (mmengine's runner gives
@@ -63,6 +63,9 @@ class FeatureDistiller(BaseModel):
         ckpt = locate(teacher_ckpt, teacher_source.origin)
         if data_preprocessor is not None:
             student_source.cfg.setdefault('data_preprocessor', data_preprocessor)
+        if not teacher_source.origin:
+            shared = student_source.cfg.get('data_preprocessor')
+            teacher_source.cfg.setdefault('data_preprocessor', shared)
         built = student_source.build('student')
         if type(built).train_step is not BaseModel.train_step:
             raise TypeError(f'{type(built).__name__} has a train_step of its own: cannot distil it')

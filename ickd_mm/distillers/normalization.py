@@ -23,7 +23,7 @@ def _scaling(preprocessor: nn.Module) -> tuple[bool, Tensor, Tensor]:
 def bridge(student: nn.Module, teacher: nn.Module) -> Callable[[Tensor], Tensor] | None:
     r"""Map the student's normalised images to the teacher's.
 
-    .. math:: x_t = \pi(x_s \sigma_s + \mu_s) - \mu_t) / \sigma_t
+    .. math:: x_t = (\pi(x_s \sigma_s + \mu_s) - \mu_t) / \sigma_t
 
     where π swaps red and blue if only one of the models does. Pixels that the student's
     preprocessor padded are mapped like any others.

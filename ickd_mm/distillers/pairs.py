@@ -7,7 +7,6 @@ import inspect
 from dataclasses import dataclass
 from typing import Any
 
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ..registry import MODELS
@@ -155,10 +154,8 @@ class Pair:
     def init_weights(self) -> None:
         """Initialise what is trained here, where mmengine has a say in it."""
         for module in (self.connector, self.loss):
-            for part in module.modules() if module is not None else ():
-                if isinstance(part, BaseModule) or hasattr(part, 'init_weights'):
-                    part.init_weights()
-                    break
+            if module is not None:
+                _init_weights(module)
 
     def describe(self, student: Tensor, teacher: Tensor) -> str:
         """One line for the log: both taps, their shapes, what is between them."""
@@ -167,6 +164,14 @@ class Pair:
             f'{self.name}: student {self.student.path} {_shape(student)}{between} | '
             f'teacher {self.teacher.path} {_shape(teacher)} | {self.loss}'
         )
+
+
+def _init_weights(module: nn.Module) -> None:
+    if hasattr(module, 'init_weights'):
+        module.init_weights()
+        return
+    for child in module.children():
+        _init_weights(child)
 
 
 def _shape(feature: Tensor) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,7 +89,7 @@ class Probe:
 
 
 def rehearse(pair: Pair, student: Tensor, teacher: Tensor) -> None:
-    """Run a pair once on random features of the probed shapes.
+    """Run a copy of a pair once on random features of the probed shapes.
 
     Raises:
         ValueError: naming the pair, both taps and shapes, if connector or loss refuses them or
@@ -96,7 +97,7 @@ def rehearse(pair: Pair, student: Tensor, teacher: Tensor) -> None:
     """
     try:
         with preserved_randomness(), torch.no_grad():
-            loss: Any = pair(torch.randn(student.shape), torch.randn(teacher.shape))
+            loss: Any = copy.deepcopy(pair)(torch.randn(student.shape), torch.randn(teacher.shape))
     except Exception as error:
         raise ValueError(
             f'pairs.{pair.name}: student {pair.student.path!r} {tuple(student.shape)} and teacher '

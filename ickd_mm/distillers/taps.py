@@ -158,7 +158,8 @@ class Capture:
                 path = self._taps[module][0].path
                 raise RuntimeError(
                     f'{self.role} tap {path!r} ran {runs} times in one forward, must be once; '
-                    'tap a module that every forward runs exactly once'
+                    "tap a module that forward(mode='tensor') runs exactly once (auxiliary heads "
+                    'it does not run)'
                 )
         return kind is not None
 

@@ -9,6 +9,7 @@ import matplotlib
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.ticker import NullFormatter, ScalarFormatter  # noqa: E402
 
 from .run import Result  # noqa: E402
 
@@ -70,7 +71,11 @@ def plot_final(
             axis.fill_between(x, low, high, color=line[0].get_color(), alpha=0.2, lw=0)
     for axis, label in zip(axes, (key, 'training seconds (iterations × step)')):
         axis.set(xscale='log', xlabel=label)
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.grid(alpha=0.3, which='both')
+    values = sorted({value for series in points.values() for value, *_ in series})
+    axes[0].set_xticks(values, [f'{value:g}' for value in values])
+    axes[1].xaxis.set_major_formatter(ScalarFormatter())
     axes[0].set(ylabel=f'final {metric}: mean and range over seeds')
     axes[0].legend(fontsize='small')
     figure.savefig(file, dpi=130)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -12,7 +14,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-RESULT = 'result.json'
+from mmengine.config import Config
+
+RESULT, IDENTITY = 'result.json', 'run.json'
 METRICS = ('mIoU', 'accuracy/top1')
 
 
@@ -63,8 +67,10 @@ class Run:
     options: tuple[tuple[str, Any], ...] = ()
 
     def identity(self) -> dict[str, Any]:
-        """What the result depends on: asked again with another identity, the run is repeated."""
-        return {'config': self.config, 'options': {k: str(v) for k, v in self.options}}
+        """What the result depends on: a folder of another identity is emptied and run anew."""
+        text = Config.fromfile(self.config, import_custom_modules=False).text
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return {'config': digest, 'options': {k: str(v) for k, v in self.options}}
 
     def finished(self) -> Result | None:
         """Return the result if this very run has finished before, else None."""
@@ -88,7 +94,12 @@ class Run:
 
     def start(self, threads: int | None = None) -> subprocess.Popen:
         """Start the process; its output goes to ``train.log`` in the run's folder."""
+        identity = json.dumps(self.identity())
+        mark = self.folder / IDENTITY
+        if not mark.is_file() or mark.read_text() != identity:
+            shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
+        mark.write_text(identity)
         env = dict(os.environ)
         if threads is not None:
             env.setdefault('OMP_NUM_THREADS', str(threads))

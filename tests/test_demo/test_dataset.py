@@ -88,10 +88,15 @@ def test_an_interrupted_attempt_leaves_no_half_set(made, tmp_path):
 
 
 def test_a_folder_of_somebody_else_is_not_touched(tmp_path):
-    (tmp_path / 'thesis.tex').write_text('x')
-    with pytest.raises(FileExistsError, match='thesis.tex'):
+    mine = tmp_path / 'JPEGImages/2007_000032.jpg'
+    mine.parent.mkdir()
+    mine.write_text('x')
+    with pytest.raises(FileExistsError, match='2007_000032'):
         prepare_digits(tmp_path, **SIZE)
-    assert (tmp_path / 'thesis.tex').read_text() == 'x'
+    assert mine.read_text() == 'x'
+    (tmp_path / 'link').symlink_to(tmp_path)
+    with pytest.raises(FileExistsError, match='link'):
+        prepare_digits(tmp_path / 'link', **SIZE)
 
 
 @pytest.mark.parametrize('wrong', [dict(train=0), dict(val=0), dict(seed=-1)])

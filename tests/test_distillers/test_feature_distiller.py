@@ -147,6 +147,20 @@ def test_a_child_that_is_replaced_is_replaced_in_the_student_too(distiller):
     assert distiller.student.decode_head is distiller.decode_head
 
 
+def test_a_teacher_dict_without_preprocessor_takes_the_students(distiller_cfg, scope):
+    preprocessor = distiller_cfg.teacher.pop('data_preprocessor')
+    model = MODELS.build(distiller_cfg)
+    assert model.teacher.renormalise is None
+    assert model.teacher.model.data_preprocessor.mean.flatten().tolist() == pytest.approx(
+        preprocessor.mean
+    )
+
+
+def test_rehearsing_leaves_the_connectors_statistics_alone(distiller):
+    norm = distiller.connectors['loss_icc'].conv.bn
+    assert norm.num_batches_tracked == 0 and not norm.running_mean.any()
+
+
 def test_building_leaves_the_random_state_alone(distiller_cfg, scope):
     torch.manual_seed(3)
     MODELS.build(model_config('pspnet_r18_student'))

@@ -61,9 +61,20 @@ def test_every_combination_is_run_once_and_remembered(configs, tmp_path):
 
 def test_other_options_are_another_run(configs, tmp_path):
     run = Run(configs[0], tmp_path / 'r', (('lr', 1), ('randomness.seed', 0)))
-    run.finish(run.start(), 0.0)
+    assert run.finish(run.start(), 0.0).score == 41.0
     assert run.finished() is not None
-    assert Run(configs[0], tmp_path / 'r', (('lr', 2), ('randomness.seed', 0))).finished() is None
+    other = Run(configs[0], tmp_path / 'r', (('lr', 2), ('randomness.seed', 0)))
+    assert other.finished() is None
+    (tmp_path / 'r/last_checkpoint').write_text('of the first run')
+    assert other.finish(other.start(), 0.0).score == 42.0
+    assert not (tmp_path / 'r/last_checkpoint').exists()
+
+
+def test_an_edited_config_is_another_run(configs, tmp_path):
+    run = Run(configs[0], tmp_path / 'r', (('randomness.seed', 0),))
+    run.finish(run.start(), 0.0)
+    (tmp_path / 'alone.py').write_text('x = 1\n')
+    assert run.finished() is None
 
 
 def test_a_failed_run_shows_its_log_and_is_gone_on_with(configs, tmp_path):

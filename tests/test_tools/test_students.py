@@ -92,6 +92,13 @@ def test_test_py_scores_the_student_and_the_teacher(distilled, teacher_file, tmp
     assert miou(teacher) == miou(succeed(run_tool(tool, TEACHER, teacher_file, *alone)))
 
 
+def test_a_teacher_that_does_not_fit_is_not_scored(distilled, tmp_path):
+    options, folder = distilled
+    args = (ICKD, folder / 'iter_6.pth', '--teacher', '--work-dir', tmp_path)
+    done = run_tool(REPO / 'tools/test.py', *args, '--cfg-options', *options)
+    assert done.returncode != 0 and 'does not fit the teacher' in done.stderr
+
+
 def test_test_py_wants_a_checkpoint_or_the_teacher():
     done = run_tool(REPO / 'tools/test.py', ICKD)
     assert done.returncode == 2 and 'name the checkpoint to test, or --teacher' in done.stderr
