@@ -80,14 +80,14 @@ def _data_roots(node: Any, path: str) -> Iterator[tuple[dict, str]]:
             yield from _data_roots(value, f'{path}[{number}]')
 
 
-def _fetches_itself(dataset: dict, scope: str) -> bool:
+def _fetches_itself(dataset: dict, scope: str | None) -> bool:
     """Tell whether a data set lies elsewhere or downloads itself (mmpretrain's CIFAR does)."""
     if '://' in dataset['data_root']:
         return True
-    kind = dataset.get('type', '')
-    name = kind if not isinstance(kind, str) or '.' in kind else f'{scope}.{kind}'
-    found = DATASETS.get(name) if isinstance(name, str) else name
-    has_download = found is not None and 'download' in inspect.signature(found).parameters
+    kind = dataset.get('type')
+    if isinstance(kind, str):
+        kind = DATASETS.get(f'{scope}.{kind}' if scope and '.' not in kind else kind)
+    has_download = kind is not None and 'download' in inspect.signature(kind).parameters
     return has_download and dataset.get('download', True)
 
 
@@ -104,7 +104,7 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
     for loader in loaders:
         for node, key in _data_roots(cfg.get(loader), loader):
             folder = node['data_root']
-            if not Path(folder).is_dir() and not _fetches_itself(node, cfg.default_scope):
+            if not Path(folder).is_dir() and not _fetches_itself(node, cfg.get('default_scope')):
                 remedy = cfg.get('how_to_get_data', f'put the data there or change {key}')
                 raise FileNotFoundError(
                     f'{key} = {folder!r} is no folder (looked in {os.getcwd()}); {remedy}'

@@ -37,6 +37,13 @@ def test_data_that_come_by_themselves_pass():
         check_data(cfg, ('train_dataloader',))
 
 
+def test_a_config_without_a_scope(tmp_path):
+    cfg = config('no/where')
+    cfg.pop('default_scope')
+    with pytest.raises(FileNotFoundError):
+        check_data(cfg, ('train_dataloader',))
+
+
 def test_no_part_is_dropped_where_all_are_missing(tmp_path):
     parts = [dict(type='A', data_root=str(tmp_path), ann_file=f'{n}.txt') for n in 'ab']
     dataset = dict(type='ConcatDataset', datasets=parts)

@@ -6,6 +6,7 @@ import argparse
 import json
 import shutil
 import time
+import warnings
 from pathlib import Path
 
 from rich.console import Console
@@ -74,6 +75,7 @@ def main() -> None:
     alone, distilled = (
         (ROOT / name / 'last_checkpoint').read_text() for name in ('student', 'ickd')
     )
+    warnings.simplefilter('ignore')  # mmcv-lite and mmseg speak of parts not used here
     names = (DATA / 'ImageSets/Segmentation/val.txt').read_text().split()[:4]
     scenes = read_scenes(DATA, names, STUDENT, alone, distilled)
     scores = {label: results[name].score for name, (label, *_) in STAGES.items()}

@@ -9,7 +9,7 @@ import matplotlib
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.ticker import NullFormatter, ScalarFormatter  # noqa: E402
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter  # noqa: E402
 
 from .run import Result  # noqa: E402
 
@@ -75,6 +75,7 @@ def plot_final(
         axis.grid(alpha=0.3, which='both')
     values = sorted({value for series in points.values() for value, *_ in series})
     axes[0].set_xticks(values, [f'{value:g}' for value in values])
+    axes[1].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes[1].xaxis.set_major_formatter(ScalarFormatter())
     axes[0].set(ylabel=f'final {metric}: mean and range over seeds')
     axes[0].legend(fontsize='small')
