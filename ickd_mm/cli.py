@@ -44,7 +44,7 @@ def load_config(args: argparse.Namespace) -> Config:
     The work folder is ``--work-dir``, else the config's, else ``work_dirs/<config name>``.
 
     Raises:
-        FileNotFoundError: if the config file or a data folder that it names does not exist.
+        FileNotFoundError: if the config file does not exist.
     """
     attach_to_runners()
     install_reader()

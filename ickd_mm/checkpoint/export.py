@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .packing import OWN_PARTS
+from .packing import EXTRA, OWN_PARTS
 from .reading import read_checkpoint
 
 META = ('dataset_meta', 'cfg', 'experiment_name', 'seed', 'iter', 'epoch')
@@ -38,8 +38,9 @@ def export_student(checkpoint: Path, out: Path) -> tuple[int, int]:
     state = loaded.get('state_dict') if isinstance(loaded, dict) else None
     if not isinstance(state, dict):
         raise ValueError(f"{str(checkpoint)!r} holds no 'state_dict': no checkpoint of a run")
+    own = () if EXTRA in loaded else OWN_PARTS  # a packed checkpoint holds the student alone
     weights: dict[str, Tensor] = {
-        key: value.contiguous() for key, value in state.items() if not key.startswith(OWN_PARTS)
+        key: value.contiguous() for key, value in state.items() if not key.startswith(own)
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == '.safetensors':

@@ -38,18 +38,24 @@ def to_plain(value: Any, path: str, dropped: list[str]) -> Any:
     return None
 
 
-def pack(checkpoint: dict[str, Any]) -> list[str]:
+def pack(checkpoint: dict[str, Any], distiller: bool = True) -> list[str]:
     """Make a runner's checkpoint a student checkpoint, in place.
 
     ``state_dict`` keeps the student alone; connectors and losses with weights move to
     ``checkpoint['ickd_mm']``; everything that is no tensor becomes a plain value.
+
+    Args:
+        checkpoint: as the runner is about to save it.
+        distiller: whether a distiller made it; a plain model keeps every weight, whatever its
+            parts are called.
 
     Returns:
         Paths of what had to be left out (nothing that resuming needs, normally none).
     """
     dropped: list[str] = []
     weights = checkpoint['state_dict']
-    own = {key: weights.pop(key) for key in list(weights) if key.startswith(OWN_PARTS)}
+    keys = [key for key in weights if distiller and key.startswith(OWN_PARTS)]
+    own = {key: weights.pop(key) for key in keys}
     for key in set(checkpoint) - {'state_dict', 'ema_state_dict'}:
         checkpoint[key] = to_plain(checkpoint[key], key, dropped)
     checkpoint[EXTRA] = own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
 from typing import Any
@@ -65,7 +66,7 @@ class FeatureDistiller(BaseModel):
             student_source.cfg.setdefault('data_preprocessor', data_preprocessor)
         if not teacher_source.origin:
             shared = student_source.cfg.get('data_preprocessor')
-            teacher_source.cfg.setdefault('data_preprocessor', shared)
+            teacher_source.cfg.setdefault('data_preprocessor', copy.deepcopy(shared))
         built = student_source.build('student')
         if type(built).train_step is not BaseModel.train_step:
             raise TypeError(f'{type(built).__name__} has a train_step of its own: cannot distil it')
@@ -80,7 +81,8 @@ class FeatureDistiller(BaseModel):
 
     def _wear(self, student: BaseModel) -> None:
         """Take over the student's children, parameters and buffers; it keeps its own too."""
-        reserved = {'connectors', 'losses', 'pairs'} & {*student._modules, *student._parameters}
+        own = {'connectors', 'losses', 'pairs', 'student', 'teacher'}
+        reserved = own & {*student._modules, *student._parameters}
         if reserved:
             raise TypeError(f'the student has parts named {sorted(reserved)}: cannot distil it')
         self._modules.clear()

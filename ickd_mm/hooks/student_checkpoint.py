@@ -19,6 +19,11 @@ from ..checkpoint import pack, unpack
 from ..registry import HOOKS
 
 
+def _trains_distiller(runner: Runner) -> bool:
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    return type(model).__name__ == 'FeatureDistiller'
+
+
 @HOOKS.register_module()
 class PackCheckpointHook(Hook):
     """Pack each checkpoint last before it is saved (see :func:`ickd_mm.checkpoint.pack`)."""
@@ -27,7 +32,7 @@ class PackCheckpointHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Pack ``checkpoint`` in place and say what could not be kept."""
-        dropped = pack(checkpoint)
+        dropped = pack(checkpoint, distiller=_trains_distiller(runner))
         if dropped:
             print_log(f'Left out of the checkpoint: {dropped}', 'current', logging.WARNING)
 
@@ -40,8 +45,7 @@ class UnpackCheckpointHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Unpack ``checkpoint`` in place."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        unpack(checkpoint, distiller=hasattr(model, 'connectors'))
+        unpack(checkpoint, distiller=_trains_distiller(runner))
 
 
 @functools.cache

@@ -43,6 +43,12 @@ def test_connectors_of_an_unpacked_checkpoint_are_left_out(tmp_path):
     assert export_student(tmp_path / 'a.pth', tmp_path / 'b.pth')[0] == 2
 
 
+def test_a_students_own_part_of_that_name_is_kept(tmp_path):
+    state = {**STATE, 'losses.w': torch.ones(1)}
+    torch.save({'state_dict': state, 'ickd_mm': {}}, tmp_path / 'a.pth')
+    assert export_student(tmp_path / 'a.pth', tmp_path / 'b.pth')[0] == 3
+
+
 def test_errors(checkpoint, tmp_path):
     with pytest.raises(ValueError, match="must end in '.pth'"):
         export_student(checkpoint, tmp_path / 'out.onnx')

@@ -55,6 +55,13 @@ def test_unpacking_gives_back_what_a_runner_needs(tmp_path):
     assert hub.get_info('best_score') == 0.25
 
 
+def test_a_plain_model_keeps_every_weight_whatever_its_parts_are_called():
+    packed = checkpoint()
+    pack(packed, distiller=False)
+    assert list(packed['state_dict']) == ['backbone.w', 'connectors.loss_icc.w']
+    assert packed[EXTRA] == {}
+
+
 def test_a_plain_student_gets_no_connectors():
     packed = checkpoint()
     pack(packed)
