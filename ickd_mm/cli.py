@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS
@@ -65,6 +66,13 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.work_dir = os.path.join('work_dirs', Path(args.config).stem)
     start_processes_on_cpus(cfg)
     return cfg
+
+
+def end_processes() -> None:
+    """Leave the process group together, where there is one; gloo may abort on a lone exit."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
 
 
 def _data_roots(node: Any, path: str) -> Iterator[tuple[dict, str]]:

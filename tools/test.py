@@ -7,7 +7,7 @@ import argparse
 from mmengine.runner import Runner
 
 import ickd_mm  # noqa: F401  (closes the stack's gaps)
-from ickd_mm.cli import add_config_arguments, check_data, load_config
+from ickd_mm.cli import add_config_arguments, check_data, end_processes, load_config
 from ickd_mm.distillers.plain import student_config, teacher_config
 from ickd_mm.distillers.weights import restore
 
@@ -45,6 +45,7 @@ def main() -> None:
     if args.teacher:
         restore(runner.model.module if args.tta else runner.model, weights)
     runner.test()
+    end_processes()
 
 
 if __name__ == '__main__':

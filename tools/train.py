@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 import ickd_mm  # noqa: F401  (closes the stack's gaps)
-from ickd_mm.cli import add_config_arguments, check_data, load_config
+from ickd_mm.cli import add_config_arguments, check_data, end_processes, load_config
 
 
 def use_amp(cfg: Config) -> None:
@@ -42,6 +42,7 @@ def main() -> None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     Runner.from_cfg(cfg).train()
+    end_processes()
 
 
 if __name__ == '__main__':
