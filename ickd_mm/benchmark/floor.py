@@ -50,14 +50,16 @@ def measure_speed(device: str = 'cpu') -> Speed:
 def cell_flops(channels: int, student: int, teacher: int, normalize: bool, route: str) -> float:
     """Count multiplications and additions of the products for one cell, with gradient.
 
-    A symmetric product counts half on the C×C route, where it is large enough to be taken in
-    parts, and in full on the other.
+    A symmetric product counts half on the careful C×C route, where it is large enough to be
+    taken in parts, and in full on the others.
     """
     if route == 'pixel':
         if student == teacher:
             return 2.0 * channels * (13 if normalize else 5) * student * student
         own, other, mixed = (4, 2, 4) if normalize else (2, 1, 2)
         return 2.0 * channels * (own * student**2 + other * teacher**2 + mixed * student * teacher)
+    if route == 'plain':
+        return 2.0 * channels**2 * (2 * student + (teacher if normalize else 0))
     if student == teacher:
         return 2.0 * channels**2 * (2.5 if normalize else 2) * student
     return 2.0 * channels**2 * (1.5 * student + 0.5 * teacher)

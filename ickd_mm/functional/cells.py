@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -55,6 +56,7 @@ def parse_grid(grid: Grid) -> tuple[int, int]:
     return cells
 
 
+@lru_cache
 def paired_spans(student: int, teacher: int, cells: int) -> list[tuple[Span, Span]]:
     """Cut two axes into ``cells`` cells each as :func:`torch.tensor_split` does.
 
@@ -107,6 +109,8 @@ def _window(x: Tensor, region: Region) -> Tensor:
     rows, cols = region.rows, region.cols
     bottom = rows.start + rows.size * rows.cells
     right = cols.start + cols.size * cols.cells
+    if x.shape[2:] == (bottom - rows.start, right - cols.start):
+        return x[region.images]
     return x[region.images, :, rows.start : bottom, cols.start : right]
 
 
@@ -152,6 +156,28 @@ def scatter(cells: Tensor, x: Tensor, region: Region) -> None:
     flat = pixels.new_empty(channels, pixels.shape[1])
     for target, source in zip(window, pixels):
         target.copy_(flat.copy_(source.t()).view_as(target))
+
+
+def gather_rows(x: Tensor, region: Region, dtype: torch.dtype) -> Tensor:
+    """Return the cells of ``region`` as (cells, C, P), without a copy where strides allow it."""
+    rows, cols = region.rows, region.cols
+    window = _window(x, region).to(dtype)
+    images, channels = window.shape[:2]
+    if rows.cells * cols.cells == 1:
+        return window.flatten(2)
+    shape = (images, channels, rows.cells, rows.size, cols.cells, cols.size)
+    cells = window.reshape(shape).permute(0, 2, 4, 1, 3, 5)
+    return cells.reshape(-1, channels, region.pixels)
+
+
+def scatter_rows(cells: Tensor, x: Tensor, region: Region) -> None:
+    """Write (cells, C, P) into ``region`` of the map ``x``; undoes :func:`gather_rows`."""
+    rows, cols = region.rows, region.cols
+    window = _window(x, region)
+    images, channels = window.shape[:2]
+    shape = (images, rows.cells, cols.cells, channels, rows.size, cols.size)
+    pixels = cells.view(shape).permute(0, 3, 1, 4, 2, 5)
+    window.copy_(pixels.reshape(window.shape))
 
 
 def whole_cell(x: Tensor, region: Region) -> Tensor | None:

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache, reduce
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
-from .cells import Region, blocks, gather, paired_spans, scatter, whole_cell
+from .cells import (
+    Region,
+    blocks,
+    gather,
+    gather_rows,
+    paired_spans,
+    scatter,
+    scatter_rows,
+    whole_cell,
+)
 from .channel_route import channel_route
 from .pixel_route import pixel_route
+from .plain_route import SHORT, plain_route
 
 BLOCK = {'cpu': 1 << 19, 'cuda': 1 << 24}
 """Numbers that one work buffer holds at most, unless a single cell needs more."""
 
 FEW_CHANNELS, FEW_PIXELS = 16, 64
-"""Cells up to this size work in float64: short rows are often parallel, and it costs nothing."""
+"""Cells up to this size work in float64: short rows are often parallel, and it costs little."""
+
+PLAIN_CHANNELS, PLAIN_PIXELS = 256, 4
+"""The plain route is open up to so many channels, beyond which products and memory count more
+than passes, and from so many pixels on, below which its gradient may cancel to nothing."""
 
 
 def work_dtype(student: Tensor, teacher: Tensor) -> torch.dtype:
@@ -22,8 +40,17 @@ def work_dtype(student: Tensor, teacher: Tensor) -> torch.dtype:
     return torch.float64 if double else torch.float32
 
 
-def route_costs(channels: int, student: int, teacher: int, normalize: bool) -> tuple[float, float]:
-    """Return the cost of one cell by the P×P and by the C×C route, in multiply-adds.
+def _full_precision(device: str) -> AbstractContextManager:
+    """Switch autocast off where it is on; entering it for nothing would cost small maps much."""
+    on = torch.is_autocast_enabled(device)
+    return torch.autocast(device, enabled=False) if on else nullcontext()
+
+
+def route_costs(channels: int, student: int, teacher: int, normalize: bool) -> dict[str, float]:
+    """Return the cost of one cell by each route, in multiply-adds of the P×P route.
+
+    The numbers in it are measured: what a product costs in small matrices, and what the passes
+    over the maps and over C×C matrices cost beside it.
 
     Args:
         channels: C.
@@ -41,19 +68,79 @@ def route_costs(channels: int, student: int, teacher: int, normalize: bool) -> t
         by_pixel += (teacher * teacher if normalize else 0) + (4 if normalize else 2) * mixed
         by_pixel *= 2  # float64
         by_channel = 0.6 * pixels + student
-    per_pixel, per_entry = (60, 140) if normalize else (20, 40)
-    return (
-        channels * (by_pixel + per_pixel * pixels),
-        square * (by_channel + per_entry),
-    )
+    per_pixel, per_entry, plain_entry = (120, 140, 50) if normalize else (20, 40, 40)
+    costs = {
+        'pixel': channels * (by_pixel + per_pixel * pixels),
+        'channel': square * (by_channel + per_entry),
+    }
+    if channels <= PLAIN_CHANNELS and student >= PLAIN_PIXELS and (normalize or equal):
+        by_plain = 1.2 * (student + pixels) if normalize else 1.3 * student
+        costs['plain'] = square * (by_plain + plain_entry)
+    return costs
 
 
-def choose_route(channels: int, student: int, teacher: int, normalize: bool) -> str:
-    """Name the cheaper route, ``'pixel'`` or ``'channel'``, for one size of cell."""
+@lru_cache
+def choose_route(
+    channels: int, student: int, teacher: int, normalize: bool, plain: bool = True
+) -> str:
+    """Name the cheapest route, ``'pixel'``, ``'channel'`` or ``'plain'``, for one size of cell.
+
+    Args:
+        channels: C.
+        student: pixels of the student's cell.
+        teacher: pixels of the teacher's.
+        normalize: the row-normalised form; else the paper's.
+        plain: whether the plain route, which may give up on near-equal maps, is open.
+    """
     if student == 1:
         return 'pixel'
-    by_pixel, by_channel = route_costs(channels, student, teacher, normalize)
-    return 'pixel' if by_pixel <= by_channel else 'channel'
+    costs = route_costs(channels, student, teacher, normalize)
+    if 'plain' in costs:  # wherever it is open it beats the other C×C route
+        del costs['channel' if plain else 'plain']
+    return min(costs, key=lambda route: costs[route])
+
+
+class _Work(NamedTuple):
+    """What all blocks of one evaluation share."""
+
+    student: Tensor
+    teacher: Tensor
+    grad: Tensor
+    normalize: bool
+    scale: float
+    need_grad: bool
+    budget: int
+
+    def plain(self, ours: Region, theirs: Region, double: bool = False) -> Tensor | None:
+        """Write the gradient of a block by the plain route and return its loss.
+
+        In float32 that may fail, which returns None; in float64 nothing is too close for it.
+        """
+        dtype = torch.float64 if double else self.grad.dtype
+        s, t = gather_rows(self.student, ours, dtype), gather_rows(self.teacher, theirs, dtype)
+        direct = self.need_grad and dtype == self.grad.dtype
+        out = whole_cell(self.grad, ours) if direct else None
+        settings = self.normalize, self.scale, self.need_grad
+        part = plain_route(s, t, *settings, short=0.0 if double else SHORT, out=out)
+        if part is None:
+            return None
+        if part.grad is not None and out is None:
+            scatter_rows(part.grad, self.grad, ours)
+        return part.loss
+
+    def careful(self, route: str, ours: Region, theirs: Region) -> Tensor:
+        """Do the same by the P×P or the C×C route, which never fail."""
+        s = gather(self.student, ours, self.grad.dtype)
+        t = gather(self.teacher, theirs, self.grad.dtype)
+        settings = self.normalize, self.scale, self.need_grad
+        if route == 'pixel':
+            part = pixel_route(s, t, *settings)
+        else:
+            out = whole_cell(self.grad, ours) if self.need_grad else None
+            part = channel_route(s, t, *settings, self.budget // 8, out)
+        if part.grad is not None:
+            scatter(part.grad, self.grad, ours)
+        return part.loss
 
 
 def evaluate(
@@ -75,7 +162,7 @@ def evaluate(
         grid: cells down and across.
         normalize: the row-normalised form; else the paper's.
         need_grad: without it the gradient is an empty tensor.
-        route: ``'pixel'`` or ``'channel'`` instead of the cheaper one.
+        route: ``'pixel'``, ``'channel'`` or ``'plain'`` instead of the cheapest one.
     """
     dtype = work_dtype(student, teacher)
     images, channels = student.shape[:2]
@@ -84,19 +171,22 @@ def evaluate(
     grad = (
         torch.empty_like(student, dtype=dtype) if need_grad else student.new_empty(0, dtype=dtype)
     )
-    total = student.new_zeros((), dtype=torch.float64)
+    work = _Work(student, teacher, grad, normalize, scale, need_grad, budget)
+    # Whether the plain route gives up is known on the host: a GPU would have to wait for it.
+    plain = student.device.type == 'cpu' and not torch.compiler.is_compiling()
+    losses = []
     spans = [
         (rows, cols)
         for rows in paired_spans(student.shape[2], teacher.shape[2], grid[0])
         for cols in paired_spans(student.shape[3], teacher.shape[3], grid[1])
     ]
-    with torch.no_grad(), torch.autocast(student.device.type, enabled=False):
+    with torch.no_grad(), _full_precision(student.device.type):
         for rows, cols in spans:
             own, other = (r.size * c.size for r, c in zip(rows, cols))
-            name = route or choose_route(channels, own, other, normalize)
-            few = channels <= FEW_CHANNELS and max(own, other) <= FEW_PIXELS
-            inner = torch.float64 if few else dtype
-            # The C×C route makes fewer steps, each on more numbers that should stay in the cache.
+            sizes = channels, own, other, normalize
+            name = route or choose_route(*sizes, plain)
+            few = route is None and channels <= FEW_CHANNELS and max(own, other) <= FEW_PIXELS
+            # The C×C routes make fewer steps, each on more numbers that should stay in the cache.
             numbers = max(own, other) if name == 'pixel' else 2 * max(own, other, channels)
             most = max(1, budget // (channels * numbers))
             for n, r, c in blocks(images, rows[0].cells, cols[0].cells, most):
@@ -108,13 +198,9 @@ def evaluate(
                     )
                     for side in (0, 1)
                 )
-                s, t = gather(student, ours, inner), gather(teacher, theirs, inner)
-                if name == 'pixel':
-                    part = pixel_route(s, t, normalize, scale, need_grad)
-                else:
-                    out = whole_cell(grad, ours) if need_grad and inner == dtype else None
-                    part = channel_route(s, t, normalize, scale, need_grad, budget // 8, out)
-                total += part.loss
-                if part.grad is not None:
-                    scatter(part.grad, grad, ours)
-    return total.to(dtype), grad
+                loss = work.plain(ours, theirs, few) if few or name == 'plain' else None
+                if loss is None:
+                    careful = choose_route(*sizes, False) if name == 'plain' else name
+                    loss = work.careful(careful, ours, theirs)
+                losses.append(loss)
+        return reduce(torch.add, losses).to(dtype), grad

@@ -17,7 +17,9 @@ from ickd_mm.functional import engine, icc_loss
         (2048, 16, 'pixel'),
         (512, 4096, 'channel'),
         (2048, 4096, 'channel'),
-        (64, 1024, 'channel'),
+        (64, 64, 'plain'),
+        (128, 256, 'plain'),
+        (64, 1024, 'plain'),
     ],
 )
 def test_route_of_known_recipes(channels, pixels, route, normalize):
@@ -26,11 +28,43 @@ def test_route_of_known_recipes(channels, pixels, route, normalize):
         assert engine.choose_route(channels, pixels, pixels + 1, normalize) == route
 
 
+@pytest.mark.parametrize('normalize', [True, False])
+def test_a_route_that_is_closed_is_not_chosen(normalize):
+    assert engine.choose_route(64, 1024, 1024, normalize, plain=False) == 'channel'
+    assert engine.choose_route(512, 1024, 1024, normalize) == 'channel'
+    assert engine.choose_route(64, 3, 3, normalize) == 'pixel'
+
+
+def test_costs_grow_with_every_size():
+    for normalize in (True, False):
+        for other in (30, 31):
+            base = engine.route_costs(64, 30, other, normalize)
+            for more in ((65, 30, other), (64, 40, 40 + other - 30)):
+                grown = engine.route_costs(*more, normalize)
+                assert all(grown[route] > cost for route, cost in base.items())
+
+
+@pytest.mark.parametrize('shape', [(2, 64, 16, 16), (4, 12, 8, 8)])
+def test_near_equal_maps_leave_the_plain_route(monkeypatch, shape):
+    taken = []
+    monkeypatch.setattr(
+        engine._Work,
+        'careful',
+        lambda work, route, *regions: taken.append(route) or torch.zeros(()),
+    )
+    torch.manual_seed(0)
+    teacher = torch.randn(shape)
+    engine.evaluate(torch.randn(shape), teacher, (1, 1), True, True)
+    assert not taken
+    engine.evaluate(teacher + 1e-3, teacher, (1, 1), True, True)
+    assert taken == (['channel'] if shape[1] > engine.FEW_CHANNELS else [])
+
+
 def test_one_pixel_has_no_other_route():
     assert engine.choose_route(2, 1, 400, True) == 'pixel'
 
 
-@pytest.mark.parametrize('route', ['pixel', 'channel'])
+@pytest.mark.parametrize('route', ['pixel', 'channel', 'plain'])
 @pytest.mark.parametrize('normalize', [True, False])
 @pytest.mark.parametrize('other', [(8, 9), (5, 7)])
 def test_block_size_does_not_change_the_result(monkeypatch, error, other, normalize, route):
