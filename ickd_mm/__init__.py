@@ -12,10 +12,13 @@ from .compat import close_gaps
 from .version import __version__
 
 _HOMES = {
+    'ChannelWiseDivergence': '.losses',
     'ConvConnector': '.connectors',
     'FeatureDistiller': '.distillers',
     'ICKDLoss': '.losses',
     'KLDivergence': '.losses',
+    'MSELoss': '.losses',
+    'channel_wise_divergence': '.functional',
     'icc_loss': '.functional',
     'inter_channel_correlation': '.functional',
     'kl_divergence': '.functional',
