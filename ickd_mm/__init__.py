@@ -12,11 +12,18 @@ from .compat import close_gaps
 from .version import __version__
 
 _HOMES = {
+    'ChannelWiseDivergence': '.losses',
     'ConvConnector': '.connectors',
     'FeatureDistiller': '.distillers',
     'ICKDLoss': '.losses',
+    'KLDivergence': '.losses',
+    'MSELoss': '.losses',
+    'TorchdistillLoss': '.losses',
+    'VIDRegressor': '.connectors',
+    'channel_wise_divergence': '.functional',
     'icc_loss': '.functional',
     'inter_channel_correlation': '.functional',
+    'kl_divergence': '.functional',
 }
 
 __all__ = ['__version__', *_HOMES]

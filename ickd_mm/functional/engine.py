@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache, reduce
 from typing import NamedTuple
 
@@ -22,6 +21,7 @@ from .cells import (
 from .channel_route import channel_route
 from .pixel_route import pixel_route
 from .plain_route import SHORT, plain_route
+from .precision import full_precision, work_dtype
 
 BLOCK = {'cpu': 1 << 19, 'cuda': 1 << 24}
 """Numbers that one work buffer holds at most, unless a single cell needs more."""
@@ -32,18 +32,6 @@ FEW_CHANNELS, FEW_PIXELS = 16, 64
 PLAIN_CHANNELS, PLAIN_PIXELS = 256, 4
 """The plain route is open up to so many channels, beyond which products and memory count more
 than passes, and from so many pixels on, below which its gradient may cancel to nothing."""
-
-
-def work_dtype(student: Tensor, teacher: Tensor) -> torch.dtype:
-    """Return the dtype to compute in: float64 if a map has it, else float32."""
-    double = torch.float64 in (student.dtype, teacher.dtype)
-    return torch.float64 if double else torch.float32
-
-
-def _full_precision(device: str) -> AbstractContextManager:
-    """Switch autocast off where it is on; entering it for nothing would cost small maps much."""
-    on = torch.is_autocast_enabled(device)
-    return torch.autocast(device, enabled=False) if on else nullcontext()
 
 
 def route_costs(channels: int, student: int, teacher: int, normalize: bool) -> dict[str, float]:
@@ -180,7 +168,7 @@ def evaluate(
         for rows in paired_spans(student.shape[2], teacher.shape[2], grid[0])
         for cols in paired_spans(student.shape[3], teacher.shape[3], grid[1])
     ]
-    with torch.no_grad(), _full_precision(student.device.type):
+    with torch.no_grad(), full_precision(student.device.type):
         for rows, cols in spans:
             own, other = (r.size * c.size for r, c in zip(rows, cols))
             sizes = channels, own, other, normalize
