@@ -21,11 +21,16 @@ NETWORKS = (
 )
 _HOMES = {
     **dict.fromkeys(NETWORKS, '.networks'),
+    'ChannelWiseDivergence': '.losses',
     'ConvConnector': '.connectors',
     'FeatureDistiller': '.distillers',
     'ICKDLoss': '.losses',
+    'KLDivergence': '.losses',
+    'MSELoss': '.losses',
+    'channel_wise_divergence': '.functional',
     'icc_loss': '.functional',
     'inter_channel_correlation': '.functional',
+    'kl_divergence': '.functional',
 }
 
 __all__ = ['__version__', *_HOMES]
