@@ -1,7 +1,8 @@
-"""Every CIFAR-100 config builds and trains a step; the recipe's numbers are the released ones."""
+"""The CIFAR-100 recipes hold the released numbers and add up to the released loss."""
 
 import pytest
 import torch
+import yaml
 from mmengine.config import Config, ConfigDict
 from mmpretrain.structures import DataSample
 from support import REPO
@@ -37,13 +38,8 @@ DISTILLED = {
     **{f'{t}_{s}{kl}': (t, s, bool(kl)) for t, s in PAIRS for kl in ('', '_kl')},
     **{f'{t}_{s}': (t, s, False) for t, s in CROSS},
 }
-TAPS = {
-    'wrn_16_2': (128, 8, 8), 'wrn_40_1': (64, 8, 8), 'wrn_40_2': (128, 8, 8),
-    'resnet20': (64, 8, 8), 'resnet32': (64, 8, 8), 'resnet56': (64, 8, 8),
-    'resnet110': (64, 8, 8), 'resnet8x4': (256, 8, 8), 'resnet32x4': (256, 8, 8),
-    'vgg8': (512, 4, 4), 'vgg13': (512, 4, 4), 'resnet50': (2048, 4, 4),
-    'mobilenet_v2': (160, 2, 2), 'shufflenet_v1': (960, 4, 4), 'shufflenet_v2': (464, 4, 4),
-}  # fmt: skip
+# The field takes their map before the last 1x1 convolution, not the one that is pooled.
+TAPS = {'mobilenet_v2': 'backbone.layer7', 'shufflenet_v2': 'backbone.layers.2'}
 
 
 def read(name):
@@ -85,7 +81,7 @@ def build(name, weights, **changes):
     return model
 
 
-def batch(n=2):
+def batch(n):
     generator = torch.Generator().manual_seed(3)
     images = torch.randint(0, 256, (n, 3, 32, 32), generator=generator, dtype=torch.uint8)
     samples = [DataSample().set_gt_label(7 * i) for i in range(n)]
@@ -96,28 +92,13 @@ def test_the_folder_holds_these_configs():
     assert {file.stem for file in FOLDER.glob('*.py')} == {*ALONE, *DISTILLED}
 
 
-@pytest.mark.parametrize('name', [*ALONE, *DISTILLED])
-def test_a_training_step_then_evaluation(name, weights):
-    model = build(name, weights)
-    data = model.data_preprocessor(batch(), training=True)
-    losses = model.train()(**data, mode='loss')
-    wanted = {'loss'}
-    if name in DISTILLED:
-        wanted |= {'loss_icc', 'loss_kl'} if DISTILLED[name][2] else {'loss_icc'}
-        assert not any(p.requires_grad for p in model.teacher.model.parameters())
-    assert set(losses) == wanted and all(value > 0 for value in losses.values())
-    sum(losses.values()).backward()
-    assert not [key for key, p in model.named_parameters() if p.grad is None]
-    predicted = model.eval().test_step(batch())
-    assert [sample.pred_score.shape for sample in predicted] == [(100,), (100,)]
-
-
 @pytest.mark.parametrize('name', DISTILLED)
 def test_a_recipe(name):
     teacher, student, kl = DISTILLED[name]
     cfg = read(name)
     assert cfg.model.student == read(student).model and cfg.model.input_size == 32
     pair = cfg.model.pairs.loss_icc
+    assert (pair.student, pair.teacher) == (TAPS.get(student, 'backbone[0]'), 'backbone[0]')
     assert pair.connector == dict(type='ickd_mm.ConvConnector', kernel_size=1)
     assert pair.loss == dict(type='ickd_mm.ICKDLoss', grid=1, normalize=True, loss_weight=2.5)
     optimizer = cfg.optim_wrapper.optimizer
@@ -132,19 +113,15 @@ def test_a_recipe(name):
         assert cfg.model == read(name.removesuffix('_kl')).model
 
 
-@pytest.mark.parametrize(('teacher', 'student'), [*PAIRS, *CROSS])
-def test_the_taps_have_the_fields_shapes(teacher, student, weights):
-    model = build(f'{teacher}_{student}', weights)
-    (pair,) = model.pairs
-    images = torch.zeros(2, 3, 32, 32)
-    for role, name, net in (
-        ('student', student, model.student),
-        ('teacher', teacher, model.teacher.model),
-    ):
-        tap = getattr(pair, role)
-        with torch.no_grad(), Capture(net.eval(), [tap], role) as seen:
-            net(images, mode='tensor')
-        assert seen[tap].shape == (2, *TAPS[name])
+def test_the_reported_figures_are_the_released_ones():
+    rows = yaml.safe_load((FOLDER / 'metafile.yml').read_text())['Models']
+    reported = {row['Name']: row['Reported'] for row in rows}
+    assert set(reported) == {*ALONE, *DISTILLED}
+    for (teacher, student), figures in PAIRS.items():
+        for name, figure in zip((f'{teacher}_{student}', f'{teacher}_{student}_kl'), figures):
+            assert reported[name]['Top 1 Accuracy'] == figure
+            assert reported[name]['Source'] == 'ADLab-AutoDrive/ICKD, Cifar100/README.md'
+    assert all(reported[f'{teacher}_{student}'] == 'none' for teacher, student in CROSS)
 
 
 def test_the_total_is_ce_plus_kl_plus_icc(weights):
