@@ -11,7 +11,16 @@ from typing import Any
 from .compat import close_gaps
 from .version import __version__
 
+NETWORKS = (
+    'CIFARMobileNetV2',
+    'CIFARResNet',
+    'CIFARShuffleNetV1',
+    'CIFARShuffleNetV2',
+    'CIFARVGG',
+    'CIFARWideResNet',
+)
 _HOMES = {
+    **dict.fromkeys(NETWORKS, '.networks'),
     'ChannelWiseDivergence': '.losses',
     'ConvConnector': '.connectors',
     'FeatureDistiller': '.distillers',

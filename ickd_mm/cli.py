@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import inspect
 import logging
 import os
@@ -88,15 +89,34 @@ def _data_roots(node: Any, path: str) -> Iterator[tuple[dict, str]]:
             yield from _data_roots(value, f'{path}[{number}]')
 
 
+def _kind(dataset: dict, scope: str | None) -> Any:
+    kind = dataset.get('type')
+    if isinstance(kind, str):
+        kind = DATASETS.get(f'{scope}.{kind}' if scope and '.' not in kind else kind)
+    return kind
+
+
 def _fetches_itself(dataset: dict, scope: str | None) -> bool:
     """Tell whether a data set lies elsewhere or downloads itself (mmpretrain's CIFAR does)."""
     if '://' in dataset['data_root']:
         return True
-    kind = dataset.get('type')
-    if isinstance(kind, str):
-        kind = DATASETS.get(f'{scope}.{kind}' if scope and '.' not in kind else kind)
+    kind = _kind(dataset, scope)
     has_download = kind is not None and 'download' in inspect.signature(kind).parameters
     return has_download and dataset.get('download', True)
+
+
+def _faulty_files(dataset: dict, kind: Any) -> list[str]:
+    """Name what mmpretrain's CIFAR classes do not find below ``data_root``, or not as published."""
+    faults: list[str] = []
+    if not hasattr(kind, 'base_folder'):
+        return faults
+    for name, md5 in (*kind.train_list, *kind.test_list):
+        file = Path(dataset['data_root'], kind.base_folder, name)
+        if not file.is_file():
+            faults.append(f'{file} is missing')
+        elif md5 and hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() != md5:
+            faults.append(f'{file} is not the published file (its MD5 sum is not {md5})')
+    return faults
 
 
 def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
@@ -106,20 +126,40 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
     is left out with a warning, as long as another part is there.
 
     Raises:
-        FileNotFoundError: if a folder is missing, naming the config key, the folder and what
-            the config says in ``how_to_get_data``.
+        FileNotFoundError: if a folder is missing, or a file of a set that says which files it
+            has (CIFAR), naming the config key, the folder and what the config says in
+            ``how_to_get_data``.
     """
+    scope = cfg.get('default_scope')
     for loader in loaders:
         for node, key in _data_roots(cfg.get(loader), loader):
             folder = node['data_root']
-            if not Path(folder).is_dir() and not _fetches_itself(node, cfg.get('default_scope')):
+            if _fetches_itself(node, scope):
+                continue
+            faults = _faulty_files(node, _kind(node, scope))
+            if not Path(folder).is_dir():
+                faults = [f'no such folder (looked in {os.getcwd()})']
+            if faults:
                 remedy = cfg.get('how_to_get_data', f'put the data there or change {key}')
-                raise FileNotFoundError(
-                    f'{key} = {folder!r} is no folder (looked in {os.getcwd()}); {remedy}'
-                )
+                raise FileNotFoundError(f'{key} = {folder!r}: {", ".join(faults)}; {remedy}')
         dataset = cfg.get(loader, {}).get('dataset', {})
         if dataset.get('type') == 'ConcatDataset':
             _drop_absent_parts(dataset, cfg.get('how_to_get_data', ''))
+
+
+def check_teacher(cfg: Config) -> None:
+    """Make sure that the teacher's weights are there, where the config names a local file.
+
+    Raises:
+        FileNotFoundError: if they are not, with what the config says in ``how_to_get_teacher``.
+    """
+    ckpt = cfg.model.get('teacher_ckpt')
+    remedy = cfg.get('how_to_get_teacher')
+    if remedy and isinstance(ckpt, str) and ckpt != 'zoo' and '://' not in ckpt:
+        if not Path(ckpt).is_file():
+            raise FileNotFoundError(
+                f'model.teacher_ckpt = {ckpt!r} does not exist (looked in {os.getcwd()}); {remedy}'
+            )
 
 
 def _drop_absent_parts(dataset: dict, remedy: str) -> None:

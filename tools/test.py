@@ -7,7 +7,13 @@ import argparse
 from mmengine.runner import Runner
 
 import ickd_mm  # noqa: F401  (closes the stack's gaps)
-from ickd_mm.cli import add_config_arguments, check_data, end_processes, load_config
+from ickd_mm.cli import (
+    add_config_arguments,
+    check_data,
+    check_teacher,
+    end_processes,
+    load_config,
+)
 from ickd_mm.distillers.plain import student_config, teacher_config
 from ickd_mm.distillers.weights import restore
 
@@ -30,6 +36,8 @@ def main() -> None:
     if (args.out or args.show_dir) and cfg.get('default_scope') != 'mmseg':
         parser.error('--out and --show-dir are for segmentation')
     if args.teacher:
+        if args.checkpoint is None:
+            check_teacher(cfg)
         cfg.model, weights = teacher_config(cfg.model, args.checkpoint)
     else:
         cfg.model, cfg.load_from = student_config(cfg.model), args.checkpoint

@@ -8,7 +8,13 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 import ickd_mm  # noqa: F401  (closes the stack's gaps)
-from ickd_mm.cli import add_config_arguments, check_data, end_processes, load_config
+from ickd_mm.cli import (
+    add_config_arguments,
+    check_data,
+    check_teacher,
+    end_processes,
+    load_config,
+)
 
 
 def use_amp(cfg: Config) -> None:
@@ -36,6 +42,7 @@ def main() -> None:
     args = parser.parse_args()
     cfg = load_config(args)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
+    check_teacher(cfg)
     if args.amp:
         use_amp(cfg)
     if args.resume:
