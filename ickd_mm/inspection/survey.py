@@ -113,7 +113,7 @@ def _idle(path: str, module: nn.Module, seen: dict[nn.Module, list[Any]]) -> Out
     elif any(part in seen for part in module.modules()):
         reason = 'its forward is called past its hooks: tap its parts'
     else:
-        reason = "not run in forward(mode='tensor')"
+        reason = "not run in mode 'tensor'"
     return Output(path, type(module).__name__, None, reason)
 
 

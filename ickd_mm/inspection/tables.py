@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from .inspect import Inspection, Match
 from .survey import Output, Survey
@@ -35,15 +37,15 @@ def modules_table(role: str, seen: Survey, outputs: list[Output]) -> Table:
     return table
 
 
-def pair_table(match: Match) -> Table:
-    """Lay a pair side by side: student, connector, teacher; its loss in the title."""
-    table = Table(title=escape(f'{match.name}: {match.loss}'), title_justify='left')
+def pair_table(match: Match) -> Group:
+    """Lay a pair side by side: student, connector, teacher; its name and loss above."""
+    table = Table()
     for heading in ('student', match.connector or 'no connector', 'teacher'):
         table.add_column(heading, overflow='fold')
     table.add_row(escape(match.student), '', escape(match.teacher))
     shapes = match.student_shape, match.connected_shape, match.teacher_shape
     table.add_row(*map(_shape, shapes))
-    return table
+    return Group(Text(f'{match.name}: {match.loss}', 'italic'), table)
 
 
 def cost_table(found: Inspection) -> Table:

@@ -58,7 +58,7 @@ def test_shapes_and_reasons(fails_on_fakes):
     assert found['twice'] == ((4, 8, 6), 'runs 2 times, must be once')
     assert found['parts.0'] == ((5,), '') and found['parts.1'] == ((6,), '')
     assert found['parts'] == (None, 'a container: tap its elements')
-    assert found['aside'] == (None, "not run in forward(mode='tensor')")
+    assert found['aside'] == (None, "not run in mode 'tensor'")
     assert found['bypassed'] == (None, 'its forward is called past its hooks: tap its parts')
     assert found['split[0]'] == ((4, 8, 6), '')
     assert found['split[1][0]'] == ((1, 8, 6), '')
