@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 PAGE = (REPO / 'docs/own_model.md').read_text()
 CONFIGS = dict(re.findall(r'^`(\w+\.py)`:\n\n```python\n(.*?)```', PAGE, re.M | re.S))
 SHOWN = re.findall(
-    r'^    python (tools/inspect_model\.py .*)\n\n```text\n(.*?)```', PAGE, re.M | re.S
+    r'^    python (tools/inspect_model\.py [^\n]*)\n\n```text\n(.*?)```', PAGE, re.M | re.S
 )
 
 
