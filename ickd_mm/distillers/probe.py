@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from .pairs import Pair
 from .taps import Capture, Tap
 
 DEFAULT_SIZE = (224, 224)
+IMAGES = 2
 
 
 @contextmanager
@@ -66,11 +67,31 @@ def _evaluating(model: BaseModel) -> Iterator[None]:
             module.training = mode
 
 
-class Probe:
-    """The features of some taps for a batch of two images, as fake tensors.
+def dry_run(model: BaseModel, size: tuple[int, int], watch: AbstractContextManager) -> None:
+    """Run a model once on ``IMAGES`` images, in eval mode and mode 'tensor'.
 
-    Fake tensors have shape and dtype and cost no arithmetic; where a model cannot run on
-    them, it runs on random images.
+    On fake tensors, which have shape and dtype and cost no arithmetic; where the model cannot
+    run on them, on random images.
+
+    Args:
+        model: left as it was.
+        size: height and width of the images.
+        watch: entered around the forward alone; entered again for a second attempt.
+    """
+
+    def run() -> None:
+        with preserved_randomness(), _evaluating(model), torch.no_grad(), watch:
+            model(torch.randn(IMAGES, 3, *size), mode='tensor')
+
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            run()
+    except Exception:
+        run()
+
+
+class Probe:
+    """The features of some taps, as a dry run gives them.
 
     Args:
         model: student or teacher; it is left as it was.
@@ -86,15 +107,7 @@ class Probe:
 
     def __init__(self, model: BaseModel, taps: list[Tap], role: str, size: tuple[int, int]) -> None:
         self._capture = Capture(model, taps, role)
-        try:
-            with FakeTensorMode(allow_non_fake_inputs=True):
-                self._run(model, size)
-        except Exception:
-            self._run(model, size)
-
-    def _run(self, model: BaseModel, size: tuple[int, int]) -> None:
-        with preserved_randomness(), _evaluating(model), torch.no_grad(), self._capture:
-            model(torch.randn(2, 3, *size), mode='tensor')
+        dry_run(model, size, self._capture)
 
     def __getitem__(self, tap: Tap) -> Tensor:
         """Return the feature of a tap; read its shape and dtype only."""

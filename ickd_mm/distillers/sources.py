@@ -13,6 +13,22 @@ from mmengine.model import BaseModel
 from ..registry import MODELS
 
 
+def read_config(spec: str, key: str) -> Config:
+    """Read a config file's path or ``package::path``.
+
+    Raises:
+        FileNotFoundError: if there is no such config, naming ``key``.
+    """
+    if '::' in spec:
+        try:
+            return get_config(spec)
+        except (AssertionError, ModuleNotFoundError, FileNotFoundError, OSError) as error:
+            raise FileNotFoundError(f'{key}: no config {spec!r}: {error}') from error
+    if not os.path.isfile(spec):
+        raise FileNotFoundError(f'{key}: no config file {spec!r} (looked in {os.getcwd()})')
+    return Config.fromfile(spec)
+
+
 @dataclass(frozen=True)
 class ModelSource:
     """A model's config and where it was read.
@@ -56,15 +72,7 @@ class ModelSource:
 
     @classmethod
     def _from_file(cls, spec: str, key: str) -> ModelSource:
-        if '::' in spec:
-            try:
-                cfg = get_config(spec)
-            except (AssertionError, ModuleNotFoundError, FileNotFoundError, OSError) as error:
-                raise FileNotFoundError(f'{key}: no config {spec!r}: {error}') from error
-        elif os.path.isfile(spec):
-            cfg = Config.fromfile(spec)
-        else:
-            raise FileNotFoundError(f'{key}: no config file {spec!r} (looked in {os.getcwd()})')
+        cfg = read_config(spec, key)
         if not isinstance(cfg.get('model'), dict):
             raise ValueError(f'{key}: config {spec!r} holds no model dict')
         model = cfg.model

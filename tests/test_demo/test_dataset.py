@@ -2,15 +2,20 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ickd_mm.demo.dataset import MANIFEST, is_complete, prepare_digits
-from ickd_mm.demo.scenes import PALETTE, draw_scene, load_material
+from ickd_mm.demo.scenes import PALETTE, Material, draw_scene, draw_single, load_material
 
 SIZE = dict(train=6, val=3)
+
+
+def rng(seed):
+    return np.random.default_rng(seed)
 
 
 def contents(root):
@@ -147,3 +152,39 @@ def test_the_same_digits_in_class_folders(made):
     for split, material in load_material(5).items():
         folders = {p.name: len(list(p.iterdir())) for p in (made / 'imagenet' / split).iterdir()}
         assert folders == {str(d): int((material.labels == d).sum()) for d in range(10)}
+
+
+@pytest.mark.parametrize('size', [24, 32, 48])
+def test_single_digits_use_their_own_split_alone(size):
+    """Every pixel comes from the material given: other glyphs, other image; no glyphs, no digit."""
+    material = load_material(0)['train']
+    blank = Material(np.zeros_like(material.glyphs), material.labels, material.photos)
+    dark = [np.zeros_like(photo) for photo in material.photos]
+    digit_alone = np.zeros_like(material.glyphs)
+    digit_alone[7] = material.glyphs[7]
+    drawn = draw_single(Material(digit_alone, material.labels, dark), 7, size, rng(1))
+    empty = draw_single(Material(blank.glyphs, material.labels, dark), 7, size, rng(1))
+    lit = np.abs(drawn.astype(int) - empty).max(2) > 60
+    assert empty.mean() < 15 and 0.03 < lit.mean() < 0.6
+    assert not np.array_equal(draw_single(material, 7, size, rng(1)), drawn)
+
+
+def test_mmpretrain_reads_the_single_digits(made):
+    from mmengine.config import Config
+    from mmengine.registry import DefaultScope
+    from mmpretrain.registry import DATASETS
+    from support import REPO
+
+    cfg = Config.fromfile(REPO / 'configs/_base_/datasets/digits_imagefolder.py')
+    seen = {}
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        for split, loader in (('train', cfg.train_dataloader), ('val', cfg.val_dataloader)):
+            dataset = DATASETS.build(dict(loader.dataset, data_root=str(made / 'imagenet')))
+            assert list(dataset.CLASSES) == [str(digit) for digit in range(10)]
+            material = load_material(5)[split]
+            labels = sorted(int(dataset[i]['data_samples'].gt_label) for i in range(len(dataset)))
+            assert labels == sorted(material.labels)
+            assert dataset[0]['inputs'].shape == (3, 32, 32)
+            files = [Path(info['img_path']) for info in dataset.load_data_list()]
+            seen[split] = {file.read_bytes() for file in files}
+    assert not seen['train'] & seen['val']

@@ -1,0 +1,1 @@
+"""Look at models before training: what can be tapped, what pairs match, what it costs."""
