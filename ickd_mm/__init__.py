@@ -15,8 +15,10 @@ _HOMES = {
     'ConvConnector': '.connectors',
     'FeatureDistiller': '.distillers',
     'ICKDLoss': '.losses',
+    'KLDivergence': '.losses',
     'icc_loss': '.functional',
     'inter_channel_correlation': '.functional',
+    'kl_divergence': '.functional',
 }
 
 __all__ = ['__version__', *_HOMES]

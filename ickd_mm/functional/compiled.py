@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from .eager import FIRST_ORDER
-from .engine import evaluate, work_dtype
+from .engine import evaluate
+from .precision import work_dtype
 
 
 @torch.library.custom_op('ickd_mm::icc_loss', mutates_args=())

@@ -8,18 +8,13 @@ from torch import Tensor
 from .cells import Region, blocks, gather, paired_spans, scatter, whole_cell
 from .channel_route import channel_route
 from .pixel_route import pixel_route
+from .precision import work_dtype
 
 BLOCK = {'cpu': 1 << 19, 'cuda': 1 << 24}
 """Numbers that one work buffer holds at most, unless a single cell needs more."""
 
 FEW_CHANNELS, FEW_PIXELS = 16, 64
 """Cells up to this size work in float64: short rows are often parallel, and it costs nothing."""
-
-
-def work_dtype(student: Tensor, teacher: Tensor) -> torch.dtype:
-    """Return the dtype to compute in: float64 if a map has it, else float32."""
-    double = torch.float64 in (student.dtype, teacher.dtype)
-    return torch.float64 if double else torch.float32
 
 
 def route_costs(channels: int, student: int, teacher: int, normalize: bool) -> tuple[float, float]:

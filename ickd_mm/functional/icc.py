@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from .cells import Grid, parse_grid
+from .checks import check_floating, shown
 from .eager import ICC
-from .engine import work_dtype
+from .precision import work_dtype
 
 try:
     from .compiled import icc_operator
@@ -30,29 +31,21 @@ def _cells(x: Tensor, grid: tuple[int, int]) -> list[Tensor]:
     ]
 
 
-def _shown(maps: dict[str, Tensor]) -> str:
-    return ' and '.join([f'{name} {tuple(x.shape)} {x.dtype}' for name, x in maps.items()])
-
-
 def _check_maps(grid: tuple[int, int], **maps: Tensor) -> None:
     """Object to maps that the grid cannot cut; every message shows all of them."""
+    check_floating(**maps)
     for name, x in maps.items():
-        if not isinstance(x, Tensor):
-            raise TypeError(f'{name} must be a tensor (N, C, H, W), got {type(x).__name__}')
-    for name, x in maps.items():
-        if not x.is_floating_point():
-            raise TypeError(f'{name} must hold floating-point numbers, got {_shown(maps)}')
         if x.dim() != 4 or x.numel() == 0:
-            raise ValueError(f'{name} must be a non-empty (N, C, H, W) map, got {_shown(maps)}')
+            raise ValueError(f'{name} must be a non-empty (N, C, H, W) map, got {shown(maps)}')
         if grid[0] > x.shape[2] or grid[1] > x.shape[3]:
             raise ValueError(
-                f'grid {grid} is finer than the map of {name}, got {_shown(maps)}; '
+                f'grid {grid} is finer than the map of {name}, got {shown(maps)}; '
                 'a cell needs at least one pixel'
             )
     first, *others = maps.values()
     for other in others:
         if first.shape[0] != other.shape[0] or first.shape[1] != other.shape[1]:
-            raise ValueError(f'N and C must agree, got {_shown(maps)}; a connector mends C')
+            raise ValueError(f'N and C must agree, got {shown(maps)}; a connector mends C')
 
 
 def inter_channel_correlation(x: Tensor, grid: Grid = 1, normalize: bool = True) -> Tensor:

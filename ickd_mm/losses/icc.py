@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from ..functional.icc import Grid, icc_loss, parse_grid
 from ..registry import MODELS
+from .weight import checked_weight
 
 
 @MODELS.register_module()
@@ -20,20 +21,18 @@ class ICKDLoss(nn.Module):
     Args:
         grid: ``n`` for n×n cells or ``(n, m)``. 1 is ICKD-C.
         normalize: True for the released row-normalised form, False for the paper's equation.
-        loss_weight: factor on the loss, at least 0.
+        loss_weight: factor on the loss, finite and at least 0.
 
     Raises:
         TypeError: if ``grid`` is no integer or pair of integers.
-        ValueError: if ``grid`` is below 1 or ``loss_weight`` below 0.
+        ValueError: if ``grid`` is below 1 or ``loss_weight`` below 0 or infinite.
     """
 
     def __init__(self, grid: Grid = 1, normalize: bool = True, loss_weight: float = 1.0) -> None:
         super().__init__()
         self.grid = parse_grid(grid)
         self.normalize = normalize
-        if not loss_weight >= 0:
-            raise ValueError(f'loss_weight must be at least 0, got {loss_weight!r}')
-        self.loss_weight = loss_weight
+        self.loss_weight = checked_weight(loss_weight)
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Return the weighted loss of (N, C, H, W) against (N, C, H', W'), a scalar."""

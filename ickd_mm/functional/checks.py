@@ -1,0 +1,69 @@
+"""What losses between two tensors object to, in one wording."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+
+def shown(tensors: dict[str, Tensor]) -> str:
+    """Return names, shapes and dtypes for a message."""
+    return ' and '.join([f'{name} {tuple(x.shape)} {x.dtype}' for name, x in tensors.items()])
+
+
+def check_floating(**tensors: Tensor) -> None:
+    """Object to what is no floating-point tensor.
+
+    Raises:
+        TypeError: naming the argument; where all are tensors, with all shapes and dtypes.
+    """
+    for name, x in tensors.items():
+        if not isinstance(x, Tensor):
+            raise TypeError(f'{name} must be a tensor (N, C, H, W), got {type(x).__name__}')
+    for name, x in tensors.items():
+        if not x.is_floating_point():
+            raise TypeError(f'{name} must hold floating-point numbers, got {shown(tensors)}')
+
+
+def check_same_shape(student: Tensor, teacher: Tensor, dims: tuple[int, ...], form: str) -> None:
+    """Object to two tensors that cannot be compared number by number.
+
+    Args:
+        student: the one.
+        teacher: the other.
+        dims: numbers of dimensions that are allowed.
+        form: those shapes in letters, for the message.
+
+    Raises:
+        TypeError: for what is no floating-point tensor.
+        ValueError: if dimensions or sizes differ, or there is nothing in a tensor; with both
+            shapes and what to do.
+    """
+    tensors = {'student': student, 'teacher': teacher}
+    check_floating(**tensors)
+    for name, x in tensors.items():
+        if x.dim() not in dims or x.numel() == 0:
+            raise ValueError(f'{name} must be a non-empty {form}, got {shown(tensors)}')
+    ours, theirs = tuple(student.shape), tuple(teacher.shape)
+    if ours[:2] != theirs[:2] or len(ours) != len(theirs):
+        raise ValueError(
+            f'N and C must agree, got {shown(tensors)}; a connector mends the channels of a '
+            'feature map, logits need the same classes on both sides'
+        )
+    if ours != theirs:
+        raise ValueError(
+            f'H and W must agree, got {shown(tensors)}; tap modules with the same stride on both '
+            'sides, or give the pair a connector that resizes the student'
+        )
+
+
+def check_temperature(tau: float) -> float:
+    """Return a softmax temperature that is positive and finite.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    if not 0 < tau < math.inf:
+        raise ValueError(f'tau must be a finite number above 0, got {tau!r}')
+    return tau
