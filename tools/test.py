@@ -7,7 +7,8 @@ import argparse
 from mmengine.runner import Runner
 
 import ickd_mm  # noqa: F401  (closes the stack's gaps)
-from ickd_mm.cli import add_config_arguments, check_data, end_processes, load_config
+from ickd_mm.cli import add_config_arguments, end_processes, load_config
+from ickd_mm.data_check import check_data
 from ickd_mm.distillers.plain import student_config, teacher_config
 from ickd_mm.distillers.weights import restore
 

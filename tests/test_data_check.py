@@ -1,0 +1,124 @@
+"""What the tools check of a config before they run it."""
+
+import pytest
+from mmengine.config import Config
+from support import REPO
+
+from ickd_mm.data_check import LOADERS, check_data, set_data_root
+
+
+def config(root, kind='BaseSegDataset', scope='mmseg', **more):
+    dataset = dict(type=kind, data_root=str(root), **more)
+    return Config(dict(default_scope=scope, train_dataloader=dict(dataset=dataset)))
+
+
+def test_a_folder_that_is_there_passes(tmp_path):
+    check_data(config(tmp_path), ('train_dataloader', 'val_dataloader'))
+
+
+def test_a_missing_folder_is_named_with_its_key_and_remedy():
+    cfg = config('no/where')
+    cfg.how_to_get_data = 'ask the librarian'
+    with pytest.raises(FileNotFoundError, match="dataset.data_root = 'no/where'.*the librarian"):
+        check_data(cfg, ('train_dataloader',))
+
+
+def test_a_folder_deep_in_the_config_is_found():
+    inner = dict(type='BaseSegDataset', data_root='no/where')
+    cfg = config('.', kind='RepeatDataset', dataset=dict(type='ConcatDataset', datasets=[inner]))
+    with pytest.raises(FileNotFoundError, match=r'dataset\.dataset\.datasets\[0\]\.data_root'):
+        check_data(cfg, ('train_dataloader',))
+
+
+def test_data_that_come_by_themselves_pass():
+    check_data(config('no/where', kind='CIFAR10', scope='mmpretrain'), ('train_dataloader',))
+    check_data(config('s3://bucket/voc'), ('train_dataloader',))
+    with pytest.raises(FileNotFoundError):
+        cfg = config('no/where', kind='CIFAR10', scope='mmpretrain', download=False)
+        check_data(cfg, ('train_dataloader',))
+
+
+def test_a_config_without_a_scope(tmp_path):
+    cfg = config('no/where')
+    cfg.pop('default_scope')
+    with pytest.raises(FileNotFoundError):
+        check_data(cfg, ('train_dataloader',))
+
+
+def test_all_parts_missing_is_an_error(tmp_path):
+    parts = [dict(type='A', data_root=str(tmp_path), ann_file=f'{n}.txt') for n in 'ab']
+    dataset = dict(type='ConcatDataset', datasets=parts)
+    cfg = Config(dict(default_scope='mmseg', train_dataloader=dict(dataset=dataset)))
+    with pytest.raises(FileNotFoundError, match=r'datasets\[0\]\.ann_file: no file .*a\.txt'):
+        check_data(cfg, ('train_dataloader',))
+    (tmp_path / 'b.txt').touch()
+    check_data(cfg, ('train_dataloader',))
+    assert [part.ann_file for part in cfg.train_dataloader.dataset.datasets] == ['b.txt']
+
+
+def test_the_data_root_is_set_in_every_loader():
+    inner = [dict(data_root='a'), dict(dataset=dict(data_root='b'))]
+    cfg = Config(dict(train_dataloader=dict(dataset=inner), test_dataloader=dict(data_root='c')))
+    set_data_root(cfg, 'd')
+    assert cfg.train_dataloader.dataset[0].data_root == 'd'
+    assert cfg.train_dataloader.dataset[1].dataset.data_root == 'd'
+    assert cfg.test_dataloader.data_root == 'd'
+
+
+VOC = ('JPEGImages', 'SegmentationClass', 'SegmentationClassAug', 'ImageSets/Segmentation')
+
+
+@pytest.mark.parametrize('absent', VOC[:3])
+def test_a_voc_folder_laid_out_wrong_says_what_is_missing(tmp_path, absent):
+    for folder in VOC:
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ('train', 'aug', 'val'):
+        (tmp_path / f'ImageSets/Segmentation/{name}.txt').touch()
+    cfg = Config.fromfile(REPO / 'configs/voc/pspnet_r18.py')
+    set_data_root(cfg, str(tmp_path))
+    check_data(cfg, LOADERS)
+    (tmp_path / absent).rmdir()
+    with pytest.raises(FileNotFoundError, match=f"data_prefix.*{absent}'.*docs/data.md"):
+        check_data(cfg, LOADERS)
+
+
+@pytest.fixture
+def imagenet(tmp_path):
+    for split in ('train', 'val'):
+        (tmp_path / split / 'n01440764').mkdir(parents=True)
+    cfg = Config.fromfile(REPO / 'configs/imagenet/resnet18_scratch.py')
+    set_data_root(cfg, str(tmp_path))
+    return cfg, tmp_path
+
+
+def test_an_imagenet_folder(imagenet):
+    cfg, root = imagenet
+    check_data(cfg, LOADERS)
+    (root / 'val/n01440764').rmdir()
+    (root / 'val/ILSVRC2012_val_00000001.JPEG').touch()
+    check_data(cfg, LOADERS[:1])
+    with pytest.raises(FileNotFoundError, match=r"split: .*val' holds no class.*docs/data.md"):
+        check_data(cfg, LOADERS)
+    (root / 'meta').mkdir()
+    (root / 'meta/val.txt').touch()
+    check_data(cfg, LOADERS)
+
+
+def test_an_imagenet_folder_without_a_split(imagenet):
+    cfg, root = imagenet
+    (root / 'train/n01440764').rmdir()
+    (root / 'train').rmdir()
+    with pytest.raises(FileNotFoundError, match=r"split: '.*train' is no folder.*docs/data.md"):
+        check_data(cfg, LOADERS)
+
+
+@pytest.mark.parametrize('prefix', ('pictures', dict(img_path='pictures')))
+def test_class_folders_of_any_name(tmp_path, prefix):
+    cfg = config(tmp_path, kind='CustomDataset', scope='mmpretrain', data_prefix=prefix)
+    with pytest.raises(FileNotFoundError, match="data_prefix.*pictures'"):
+        check_data(cfg, LOADERS)
+    (tmp_path / 'pictures').mkdir()
+    with pytest.raises(FileNotFoundError, match="pictures' holds no class folders"):
+        check_data(cfg, LOADERS)
+    (tmp_path / 'pictures/cats').mkdir()
+    check_data(cfg, LOADERS)
