@@ -11,11 +11,23 @@ from typing import Any
 from .compat import close_gaps
 from .version import __version__
 
+NETWORKS = (
+    'CIFARMobileNetV2',
+    'CIFARResNet',
+    'CIFARShuffleNetV1',
+    'CIFARShuffleNetV2',
+    'CIFARVGG',
+    'CIFARWideResNet',
+)
 _HOMES = {
+    **dict.fromkeys(NETWORKS, '.networks'),
+    'ChannelWiseDivergence': '.losses',
     'ConvConnector': '.connectors',
     'FeatureDistiller': '.distillers',
     'ICKDLoss': '.losses',
     'KLDivergence': '.losses',
+    'MSELoss': '.losses',
+    'channel_wise_divergence': '.functional',
     'icc_loss': '.functional',
     'inter_channel_correlation': '.functional',
     'kl_divergence': '.functional',

@@ -11,8 +11,8 @@ from mmengine.config import Config, DictAction
 
 from .checkpoint import install_reader
 from .compat import start_processes_on_cpus
-from .data_check import set_data_root
 from .hooks import attach_to_runners
+from .run_checks import set_data_root
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,8 +8,11 @@ Without mmengine the losses stay plain ``torch.nn`` modules and registering does
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
+
+from . import NETWORKS
 
 __all__ = ['HOOKS', 'MODELS']
 
@@ -37,7 +40,15 @@ else:
     from mmengine.registry import MODELS as MMENGINE_MODELS
     from mmengine.registry import Registry
 
-    MODELS = Registry(
+    class _ModelRegistry(Registry):
+        """Imports the networks when one is asked for: they need mmpretrain, others do not."""
+
+        def get(self, key: str) -> type | None:
+            if isinstance(key, str) and key.rpartition('.')[2] in NETWORKS:
+                import_module('ickd_mm.networks')
+            return super().get(key)
+
+    MODELS = _ModelRegistry(
         'model',
         parent=MMENGINE_MODELS,
         scope='ickd_mm',

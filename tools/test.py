@@ -8,9 +8,9 @@ from mmengine.runner import Runner
 
 import ickd_mm  # noqa: F401  (closes the stack's gaps)
 from ickd_mm.cli import add_config_arguments, end_processes, load_config
-from ickd_mm.data_check import check_data
 from ickd_mm.distillers.plain import student_config, teacher_config
 from ickd_mm.distillers.weights import restore
+from ickd_mm.run_checks import check_data, check_teacher
 
 
 def main() -> None:
@@ -31,6 +31,8 @@ def main() -> None:
     if (args.out or args.show_dir) and cfg.get('default_scope') != 'mmseg':
         parser.error('--out and --show-dir are for segmentation')
     if args.teacher:
+        if args.checkpoint is None:
+            check_teacher(cfg)
         cfg.model, weights = teacher_config(cfg.model, args.checkpoint)
     else:
         cfg.model, cfg.load_from = student_config(cfg.model), args.checkpoint

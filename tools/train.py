@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 
 import ickd_mm  # noqa: F401  (closes the stack's gaps)
 from ickd_mm.cli import add_config_arguments, end_processes, load_config
-from ickd_mm.data_check import check_data
+from ickd_mm.run_checks import check_data, check_teacher
 
 
 def use_amp(cfg: Config) -> None:
@@ -37,6 +37,7 @@ def main() -> None:
     args = parser.parse_args()
     cfg = load_config(args)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
+    check_teacher(cfg)
     if args.amp:
         use_amp(cfg)
     if args.resume:

@@ -17,7 +17,7 @@ from ..hooks import attach_to_runners
 from ..registry import MODELS
 from .normalization import bridge
 from .pairs import Pair, PairConfig
-from .probe import Probe, input_size, preserved_randomness, rehearse
+from .probe import Probe, preserved_randomness, rehearse, training_size
 from .sources import ModelSource
 from .taps import Capture
 from .teacher import FrozenTeacher
@@ -42,6 +42,8 @@ class FeatureDistiller(BaseModel):
         pairs: name -> ``dict(student=path, teacher=path, connector=None, loss=dict(...))``.
         data_preprocessor: used where the student's config has none (mmengine's runner gives
             it for configs that keep it beside the model).
+        input_size: height and width of the training images, or one number for both, where the
+            student's preprocessor does not know it (a classifier's); 224 if left out.
 
     Raises:
         TypeError, KeyError, ValueError, FileNotFoundError: before any training, naming the
@@ -55,6 +57,7 @@ class FeatureDistiller(BaseModel):
         teacher_ckpt: str | os.PathLike,
         pairs: dict[str, dict],
         data_preprocessor: dict | None = None,
+        input_size: int | tuple[int, int] | None = None,
     ) -> None:
         attach_to_runners()
         install_reader()
@@ -75,7 +78,8 @@ class FeatureDistiller(BaseModel):
         with preserved_randomness():
             frozen = teacher_source.build('teacher')
             restore(frozen, ckpt)
-            self.pairs = self._build_pairs(configs, built, frozen)
+            size = training_size(built, input_size)
+            self.pairs = self._build_pairs(configs, built, frozen, size)
         self.connectors = nn.ModuleDict({p.name: p.connector for p in self.pairs if p.connector})
         self.losses = nn.ModuleDict({p.name: p.loss for p in self.pairs})
 
@@ -92,9 +96,12 @@ class FeatureDistiller(BaseModel):
         object.__setattr__(self, 'student', student)
 
     def _build_pairs(
-        self, configs: list[PairConfig], student: BaseModel, teacher: BaseModel
+        self,
+        configs: list[PairConfig],
+        student: BaseModel,
+        teacher: BaseModel,
+        size: tuple[int, int],
     ) -> list[Pair]:
-        size = input_size(student)
         ours = Probe(student, [c.student for c in configs], 'student', size)
         theirs = Probe(teacher, [c.teacher for c in configs], 'teacher', size)
         renormalise = bridge(student.data_preprocessor, teacher.data_preprocessor)

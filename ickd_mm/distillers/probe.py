@@ -32,10 +32,27 @@ def preserved_randomness() -> Iterator[None]:
         np.random.set_state(numpy)
 
 
-def input_size(model: BaseModel) -> tuple[int, int]:
-    """Size of the images that a model trains on: its preprocessor's, else 224×224."""
-    size = getattr(model.data_preprocessor, 'size', None)
-    return tuple(size) if size is not None else DEFAULT_SIZE  # type: ignore[return-value]
+def training_size(model: BaseModel, given: int | tuple[int, int] | None = None) -> tuple[int, int]:
+    """Height and width of the images that a model trains on.
+
+    Args:
+        model: its preprocessor's ``size`` counts where nothing is given; 224×224 without one.
+        given: the distiller's ``input_size``.
+
+    Raises:
+        ValueError: if ``given`` is neither a positive integer nor a pair of them.
+    """
+    if given is None:
+        size = getattr(model.data_preprocessor, 'size', None)
+        return tuple(size) if size is not None else DEFAULT_SIZE  # type: ignore[return-value]
+    size = (given, given) if isinstance(given, int) else given
+    if (
+        not isinstance(size, (tuple, list))
+        or len(size) != 2
+        or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in size)
+    ):
+        raise ValueError(f'input_size must be a positive integer or (height, width), got {given!r}')
+    return size[0], size[1]
 
 
 @contextmanager

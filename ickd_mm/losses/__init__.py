@@ -1,6 +1,8 @@
 """Losses between one student and one teacher tensor."""
 
+from .channel_wise import ChannelWiseDivergence
 from .icc import ICKDLoss
 from .kl_divergence import KLDivergence
+from .mse import MSELoss
 
-__all__ = ['ICKDLoss', 'KLDivergence']
+__all__ = ['ChannelWiseDivergence', 'ICKDLoss', 'KLDivergence', 'MSELoss']

@@ -7,8 +7,9 @@ import pytest
 import torch
 from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
-from recipes import read_once, student_of
+from recipes import read_once
 
+from ickd_mm.benchmark.batches import student_of
 from ickd_mm.distillers.sources import ModelSource
 from ickd_mm.registry import MODELS
 

@@ -3,8 +3,12 @@
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
-from recipes import FILES, LARGEST, image_size, name, random_batch, recipe
+from recipes import FILES, name, recipe
 from torch import nn
+
+from ickd_mm.benchmark.batches import image_size, random_batch
+
+LARGEST = 65
 
 
 def with_smaller_grids(model, largest=4):
@@ -47,20 +51,20 @@ def scores_of(sample):
 @pytest.mark.parametrize('file', FILES, ids=name)
 def test_it_builds_trains_and_predicts(file, build):
     cfg = recipe(file)
-    size = min(image_size(cfg), LARGEST)
+    size = tuple(min(n, LARGEST) for n in image_size(cfg))
     model = build(cfg)
     if getattr(model.data_preprocessor, 'size', None) is not None:
-        model.data_preprocessor.size = (size, size)
+        model.data_preprocessor.size = size
     if 'teacher' in cfg.model:
         with_smaller_grids(model)
         check_connectors(model, cfg)
-    check_step(model, cfg, random_batch(cfg, size))
+    check_step(model, cfg, random_batch(cfg, 2, size))
     if 'teacher' in cfg.model:
         teacher = list(model.teacher.model.parameters())
         assert teacher and not any(p.requires_grad or p.grad is not None for p in teacher)
         assert not any(m.training for m in model.teacher.model.modules())
     model.eval()
     with torch.no_grad():
-        predicted = model.val_step(random_batch(cfg, size))
+        predicted = model.val_step(random_batch(cfg, 2, size))
     (scores,) = {tuple(scores_of(sample).shape) for sample in predicted}
     assert len(predicted) == 2 and scores[0] > 1

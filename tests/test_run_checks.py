@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 from support import REPO
 
-from ickd_mm.data_check import LOADERS, check_data, set_data_root
+from ickd_mm.run_checks import LOADERS, check_data, check_teacher, set_data_root
 
 
 def config(root, kind='BaseSegDataset', scope='mmseg', **more):
@@ -122,3 +122,28 @@ def test_class_folders_of_any_name(tmp_path, prefix):
         check_data(cfg, LOADERS)
     (tmp_path / 'pictures/cats').mkdir()
     check_data(cfg, LOADERS)
+
+
+def test_cifar_files_are_named_where_missing_or_other(tmp_path):
+    cfg = config(tmp_path, kind='CIFAR100', scope='mmpretrain', download=False)
+    cfg.how_to_get_data = 'see docs/data.md'
+    with pytest.raises(FileNotFoundError, match=r"data_root: .*train' is missing.*docs/data.md"):
+        check_data(cfg, LOADERS)
+    folder = tmp_path / 'cifar-100-python'
+    folder.mkdir()
+    for name in ('train', 'test'):
+        (folder / name).write_bytes(b'no images')
+    with pytest.raises(FileNotFoundError, match=r"train' is not the published file.*MD5"):
+        check_data(cfg, LOADERS)
+
+
+def test_a_teacher_that_is_not_there_says_how_to_get_it(tmp_path):
+    model = dict(teacher_ckpt=str(tmp_path / 'teacher.pth'))
+    cfg = Config(dict(model=model, how_to_get_teacher='train it first'))
+    with pytest.raises(FileNotFoundError, match='teacher.pth.*does not exist.*train it first'):
+        check_teacher(cfg)
+    (tmp_path / 'teacher.pth').touch()
+    check_teacher(cfg)
+    for elsewhere in ('zoo', 'https://host/teacher.pth'):
+        cfg.model.teacher_ckpt = elsewhere
+        check_teacher(cfg)

@@ -1,7 +1,8 @@
-"""Where a config's data are, and whether they are there: said before anything is built."""
+"""What must be on the disk before a run: its data, laid out as asked for, and the teacher."""
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import logging
 import os
@@ -28,7 +29,7 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
     """Make sure that the data of the named dataloaders are there and laid out as asked for.
 
     Looks for each data set's folder, and in it for the list file, the folders of ``data_prefix``
-    and, for class folders, at least one of them. A part of a concatenated training set whose
+    and, for class folders, at least one of them; for CIFAR, its files by their MD5 sums. A part of a concatenated training set whose
     list file is missing (a VOC folder without SBD) is left out with a warning, as long as
     another part is there. Data that come by themselves are left alone.
 
@@ -53,6 +54,23 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
         for node, key in _datasets(cfg.get(loader), loader):
             if not _fetches_itself(node, scope):
                 _check_layout(cfg, node, key)
+                for fault in _faulty_files(node, _kind(node, scope)):
+                    raise _missing(cfg, key, f'data_root: {fault}')
+
+
+def check_teacher(cfg: Config) -> None:
+    """Make sure that the teacher's weights are there, where the config names a local file.
+
+    Raises:
+        FileNotFoundError: if they are not, with what the config says in ``how_to_get_teacher``.
+    """
+    ckpt = cfg.model.get('teacher_ckpt')
+    remedy = cfg.get('how_to_get_teacher')
+    if remedy and isinstance(ckpt, str) and ckpt != 'zoo' and '://' not in ckpt:
+        if not Path(ckpt).is_file():
+            raise FileNotFoundError(
+                f'model.teacher_ckpt = {ckpt!r} does not exist (looked in {os.getcwd()}); {remedy}'
+            )
 
 
 def _missing(cfg: Config, key: str, what: str) -> FileNotFoundError:
@@ -72,15 +90,32 @@ def _datasets(node: Any, path: str) -> Iterator[tuple[dict, str]]:
             yield from _datasets(value, f'{path}[{number}]')
 
 
+def _kind(dataset: dict, scope: str | None) -> Any:
+    kind = dataset.get('type')
+    if isinstance(kind, str):
+        kind = DATASETS.get(f'{scope}.{kind}' if scope and '.' not in kind else kind)
+    return kind
+
+
 def _fetches_itself(dataset: dict, scope: str | None) -> bool:
     """Tell whether a data set lies elsewhere or downloads itself (mmpretrain's CIFAR does)."""
     if '://' in dataset['data_root']:
         return True
-    kind = dataset.get('type')
-    if isinstance(kind, str):
-        kind = DATASETS.get(f'{scope}.{kind}' if scope and '.' not in kind else kind)
+    kind = _kind(dataset, scope)
     has_download = kind is not None and 'download' in inspect.signature(kind).parameters
     return has_download and dataset.get('download', True)
+
+
+def _faulty_files(dataset: dict, kind: Any) -> Iterator[str]:
+    """Name what mmpretrain's CIFAR classes do not find below ``data_root``, or not as published."""
+    if not hasattr(kind, 'base_folder'):
+        return
+    for name, md5 in (*kind.train_list, *kind.test_list):
+        file = Path(dataset['data_root'], kind.base_folder, name)
+        if not file.is_file():
+            yield f"'{file}' is missing"
+        elif md5 and hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() != md5:
+            yield f"'{file}' is not the published file (its MD5 sum is not {md5})"
 
 
 def _check_layout(cfg: Config, dataset: dict, key: str) -> None:
