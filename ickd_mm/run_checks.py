@@ -29,9 +29,10 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
     """Make sure that the data of the named dataloaders are there and laid out as asked for.
 
     Looks for each data set's folder, and in it for the list file, the folders of ``data_prefix``
-    and, for class folders, at least one of them; for CIFAR, its files by their MD5 sums. A part of a concatenated training set whose
-    list file is missing (a VOC folder without SBD) is left out with a warning, as long as
-    another part is there. Data that come by themselves are left alone.
+    and, for class folders, at least one of them; for CIFAR, its files by their MD5 sums. A part
+    of a concatenated training set whose list file is missing (a VOC folder without SBD) is left
+    out with a warning, as long as another part is there. Data that come by themselves are
+    left alone.
 
     Args:
         cfg: the whole config.

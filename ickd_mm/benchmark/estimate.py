@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from ..distillers.plain import is_distiller
 from ..distillers.sources import ModelSource
 from ..registry import MODELS
 from .batches import image_size, random_batch, student_of
-from .timing import once
 
 EPOCH_LENGTHS = {'ImageNet': 1_281_167, 'CIFAR100': 50_000}
 
@@ -33,7 +33,8 @@ class Estimate:
         config: name of the config.
         gflops: arithmetic of a training step per image, forward and backward, in 10^9
             floating point operations (two per multiply-add).
-        cpu_seconds: measured seconds of that step per image, on this machine.
+        cpu_seconds: measured processor seconds of that step per image, on this machine; all
+            threads summed, so that other processes do not count.
         images: images seen in the whole training.
         hours: on one GPU that sustains ``tflops``.
         hours_on_8: on eight of them, if that were eight times as fast.
@@ -94,16 +95,14 @@ def estimate(file: str, images: int, tflops: float) -> Estimate:
     batch = random_batch(cfg, images, image_size(cfg))
     data = model.data_preprocessor(batch, training=True)
 
-    def step() -> None:
+    start = time.process_time()
+    with FlopCounterMode(display=False) as counter:
         total, _ = model.parse_losses(model(**data, mode='loss'))
         total.backward()
-
-    with FlopCounterMode(display=False) as counter:
-        step()
+    seconds = (time.process_time() - start) / images
     flops = counter.get_total_flops() / images
     seen = training_images(cfg)
     hours = seen * flops / (tflops * 1e12) / 3600
-    seconds = once(step, 'cpu') / images
     return Estimate(Path(file).stem, flops / 1e9, seconds, seen, hours, hours / 8)
 
 

@@ -42,7 +42,7 @@ def leaves(node, path=''):
 
 def changed(file, option):
     """What one option changes: key -> new value."""
-    before, after = leaves(recipe(file)), leaves(loaded(file, option))
+    before, after = leaves(recipe(file).to_dict()), leaves(loaded(file, option).to_dict())
     tools = {'launcher', 'work_dir'}
     return {k: v for k, v in after.items() if k not in tools and before.get(k) != v}
 
@@ -73,11 +73,11 @@ def test_a_polynomial_schedule_has_no_end_of_its_own(file):
 
 def test_a_grid_variant_differs_from_its_base_by_the_grid():
     for arch in ('deeplabv3plus_r101_r18', 'deeplabv3plus_r101_mobilenetv2', 'pspnet_r101_r18'):
-        base = leaves(recipe(f'voc/{arch}_1x1'))
+        base = leaves(recipe(f'voc/{arch}_1x1').to_dict())
         for grid in (4, 16, 32):
             text = (ROOT / f'voc/{arch}_{grid}x{grid}.py').read_text()
             assert len(text.splitlines()) <= 3
-            variant = leaves(recipe(f'voc/{arch}_{grid}x{grid}'))
+            variant = leaves(recipe(f'voc/{arch}_{grid}x{grid}').to_dict())
             differ = {k for k in base if base[k] != variant[k]}
             assert differ == {'model.pairs.loss_icc.loss.grid'}
             assert variant['model.pairs.loss_icc.loss.grid'] == grid
