@@ -25,5 +25,5 @@ $(STAMP): setup.cfg setup.py pyproject.toml constraints.txt
 	@case "$(STACK)" in openmmlab|onedl) ;; *) \
 	  echo "STACK must be openmmlab or onedl, got $(STACK)"; exit 2;; esac
 	$(PYTHON) -m venv --clear $(VENV)
-	$(RUN) -m pip install -q -c constraints.txt -e '.[$(STACK),demo,dev]'
+	$(RUN) -m pip install -q -c constraints.txt -e '.[$(STACK),demo,dev,torchdistill]'
 	touch $@

@@ -27,6 +27,8 @@ _HOMES = {
     'ICKDLoss': '.losses',
     'KLDivergence': '.losses',
     'MSELoss': '.losses',
+    'TorchdistillLoss': '.losses',
+    'VIDRegressor': '.connectors',
     'channel_wise_divergence': '.functional',
     'icc_loss': '.functional',
     'inter_channel_correlation': '.functional',

@@ -1,5 +1,6 @@
 """Modules that bring the student's feature to the shape of the teacher's."""
 
 from .conv import ConvConnector
+from .vid import VIDRegressor
 
-__all__ = ['ConvConnector']
+__all__ = ['ConvConnector', 'VIDRegressor']

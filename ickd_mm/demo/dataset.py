@@ -15,7 +15,7 @@ from PIL import Image
 from .scenes import PALETTE, Material, draw_scene, draw_single, load_material
 
 MANIFEST = 'manifest.json'
-FORMAT = 1
+FORMAT = 2
 SCENE, SINGLE = 64, 32
 OURS = re.compile(
     r'JPEGImages/(train|val)_\d{4,}\.jpg|SegmentationClass/(train|val)_\d{4,}\.png|'

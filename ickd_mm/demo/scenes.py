@@ -64,7 +64,12 @@ def load_material(seed: int) -> dict[str, Material]:
     }
 
 
-def _background(material: Material, size: int, rng: np.random.Generator) -> np.ndarray:
+def _background(
+    material: Material,
+    size: int,
+    rng: np.random.Generator,
+    brightness: tuple[float, float] = (0.15, 0.4),
+) -> np.ndarray:
     """Cut a square of 1-2.5 times ``size`` from a photograph, resize and dim it."""
     photo = material.photos[rng.integers(len(material.photos))]
     side = int(size * rng.uniform(1, 2.5))
@@ -72,7 +77,7 @@ def _background(material: Material, size: int, rng: np.random.Generator) -> np.n
     left = rng.integers(photo.shape[1] - side + 1)
     patch = Image.fromarray(photo[top : top + side, left : left + side])
     patch = np.asarray(patch.resize((size, size), Image.Resampling.BILINEAR), np.float32)
-    return patch * rng.uniform(0.15, 0.4)
+    return patch * rng.uniform(*brightness)
 
 
 def _opacity(glyph: np.ndarray, side: int) -> np.ndarray:
@@ -121,13 +126,46 @@ def draw_scene(
     return np.clip(image, 0, 255).astype(np.uint8), labels
 
 
+def _paste(
+    image: np.ndarray,
+    glyph: np.ndarray,
+    corner: tuple[int, int],
+    side: int,
+    strength: float,
+    rng: np.random.Generator,
+) -> None:
+    """Paint a glyph in a random colour; what lies beyond the square image is cut off."""
+    top, left = corner
+    alpha = strength * _opacity(glyph, side)[max(0, -top) :, max(0, -left) :, None]
+    window = image[max(0, top) : top + side, max(0, left) : left + side]
+    alpha = alpha[: window.shape[0], : window.shape[1]]
+    window += alpha * (_colour(rng) - window)
+
+
 def draw_single(material: Material, pick: int, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw digit sample ``pick`` alone over a dimmed photograph: (size, size, 3), uint8."""
-    image = _background(material, size, rng)
-    side = int(rng.integers(size * 5 // 8, size + 1))
-    top, left = rng.integers(0, size - side + 1, 2)
-    alpha = _opacity(material.glyphs[pick], side)[..., None]
-    image[top : top + side, left : left + side] *= 1 - alpha
-    image[top : top + side, left : left + side] += alpha * _colour(rng)
-    image += rng.normal(0, 8, image.shape)
+    """Draw digit sample ``pick`` over a photograph, with parts of three others at the border.
+
+    The digit that counts lies on top and wholly inside; the others' centres lie on a circle
+    of 0.62 times ``size`` around the image's.
+
+    Args:
+        material: the split's own digits and photographs.
+        pick: index of the digit sample.
+        size: side of the square image in pixels.
+        rng: decides everything else.
+
+    Returns:
+        The image (size, size, 3), uint8.
+    """
+    image = _background(material, size, rng, (0.3, 0.7))
+    for _ in range(3):
+        side = int(rng.integers(size // 2, size * 3 // 4))
+        angle = rng.uniform(0, 2 * np.pi)
+        across, down = size * (0.5 + 0.62 * np.array([np.cos(angle), np.sin(angle)])) - side / 2
+        other = material.glyphs[rng.integers(len(material.glyphs))]
+        _paste(image, other, (int(down), int(across)), side, 1, rng)
+    side = int(rng.integers(size * 9 // 16, size * 13 // 16 + 1))
+    top, left = (int(n) for n in rng.integers(0, size - side + 1, 2))
+    _paste(image, material.glyphs[pick], (top, left), side, rng.uniform(0.7, 1), rng)
+    image += rng.normal(0, 16, image.shape)
     return np.clip(image, 0, 255).astype(np.uint8)

@@ -1,0 +1,176 @@
+"""The losses of the library torchdistill between one student and one teacher tensor."""
+
+from __future__ import annotations
+
+import inspect
+from difflib import SequenceMatcher
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..functional.checks import check_floating, shown
+from ..functional.precision import work_dtype
+from ..registry import MODELS
+from .torchdistill_rules import REFUSED, RULES, Rule
+from .weight import checked_weight
+
+TAP = 'tap'
+
+
+def _registered() -> dict[str, Any]:
+    try:
+        import torchdistill.losses  # noqa: F401
+        from torchdistill.losses.registry import MIDDLE_LEVEL_LOSS_DICT
+    except ImportError as error:
+        raise ImportError(
+            f"TorchdistillLoss needs torchdistill: pip install 'ickd-mm[torchdistill]' ({error})"
+        ) from error
+    return MIDDLE_LEVEL_LOSS_DICT
+
+
+def _find(key: str) -> tuple[Any, Rule]:
+    losses = _registered()
+    if key in REFUSED:
+        raise ValueError(f'{key} does not fit a pair: {REFUSED[key]}')
+    if key not in RULES or key not in losses:
+        known = [name for name in RULES if name in losses]
+        likeness = {k: SequenceMatcher(None, str(key).lower(), k.lower()).ratio() for k in known}
+        nearest = sorted(known, key=lambda k: -likeness[k])
+        raise KeyError(
+            f'torchdistill has no loss {key!r} for a pair; nearest: {", ".join(nearest)}'
+        )
+    return losses[key], RULES[key]
+
+
+def _taps(names: list[str]) -> dict[str, Any]:
+    """Arguments that say where a loss finds its tensors: always at the same place."""
+    place = {'io': 'output', 'path': TAP}
+    taps: dict[str, Any] = {}
+    for name in names:
+        if name.endswith('_path'):
+            taps[name] = TAP
+        elif name.endswith('_io'):
+            taps[name] = 'output'
+        elif name.endswith('_pairs'):
+            taps[name] = {TAP: {'student': place, 'teacher': place}}
+    return taps
+
+
+def _build(key: str, kwargs: dict[str, Any]) -> tuple[nn.Module, Rule]:
+    kind, rule = _find(key)
+    parameters = inspect.signature(kind).parameters.values()
+    names = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+    taps = _taps(names)
+    free = [name for name in names if name not in taps and name not in rule.fixed]
+    for name in kwargs:
+        if name not in free:
+            why = ' (the labels have the loss of the student itself)' if name in rule.fixed else ''
+            raise TypeError(f'{key} takes no {name!r} here{why}; it takes {", ".join(free)}')
+    values = {**rule.defaults, **kwargs}
+    reduction = values.get('reduction')
+    if rule.reductions and reduction is not None and reduction not in rule.reductions:
+        raise ValueError(f'reduction of {key} must be one of {rule.reductions}, got {reduction!r}')
+    return kind(**taps, **rule.fixed, **values), rule
+
+
+@MODELS.register_module()
+class TorchdistillLoss(nn.Module):
+    r"""A loss of torchdistill, by its name there.
+
+    .. math:: L = \text{loss\_weight} \cdot \ell_{key}(s, t)
+
+    torchdistill's losses look their tensors up in dicts of module outputs; here they get the
+    tensors of a pair. Formulas, papers and arguments are in its documentation
+    (``torchdistill.losses.mid_level``, version 1.1.5). It has, among others, AT (``ATLoss``),
+    SP (``SPKDLoss``), CC (``CCKDLoss``), RKD, PKT, FT, AB (``AltActTransferLoss``), DIST, KD
+    without its factor :math:`\tau^2` (``KDLoss``; prefer :class:`ickd_mm.KLDivergence`) and
+    ICKD (``ChSimLoss``; prefer :class:`ickd_mm.ICKDLoss`: ``ChSimLoss`` divides once more by
+    the batch size). ``VIDLoss`` goes with ``connector=dict(type='ickd_mm.VIDRegressor')``.
+    Computed in float32 whatever autocast says, in float64 for float64 tensors.
+
+    Args:
+        key: name of the loss.
+        rows: how a map (N, C, H, W) becomes rows (N, C) for losses between vectors: 'images'
+            takes the mean over H and W, 'pixels' makes every pixel a row; None leaves maps.
+        loss_weight: factor on the loss, finite and at least 0.
+        kwargs: the loss's own arguments, without those that name modules.
+
+    Raises:
+        ImportError: if torchdistill is not installed.
+        KeyError: for a name that torchdistill does not have, with those that it has.
+        TypeError: for an argument that the loss does not take, with those that it takes.
+        ValueError: for a loss that needs more than one tensor of each model, with the reason;
+            for a wrong ``rows``, ``reduction`` or ``loss_weight``.
+    """
+
+    def __init__(
+        self, key: str, rows: str | None = None, loss_weight: float = 1.0, **kwargs: Any
+    ) -> None:
+        super().__init__()
+        if rows not in (None, 'images', 'pixels'):
+            raise ValueError(f"rows must be 'images', 'pixels' or None, got {rows!r}")
+        self.key, self.rows, self.kwargs = key, rows, kwargs
+        self.loss_weight = checked_weight(loss_weight)
+        self.loss, self.rule = _build(key, kwargs)
+
+    def forward(self, student: Tensor | tuple[Tensor, Tensor], teacher: Tensor) -> Tensor:
+        """Return the weighted loss, a scalar.
+
+        Args:
+            student: rows (N, C) or a map (N, C, H, W); for ``VIDLoss`` mean and variance.
+            teacher: the same; no gradient flows into it. Which sizes must agree depends on
+                the loss.
+
+        Raises:
+            TypeError: for what is no floating-point tensor.
+            ValueError: for shapes that the loss does not take, with both of them.
+        """
+        ours = student if isinstance(student, tuple) else (student,)
+        if (len(ours) == 2) != (self.key == 'VIDLoss'):
+            raise ValueError(
+                f'{self.key} got {len(ours)} tensor(s) of the student; VIDLoss alone takes two, '
+                "mean and variance, from connector=dict(type='ickd_mm.VIDRegressor')"
+            )
+        check_floating(student=ours[0], teacher=teacher)
+        with torch.autocast(teacher.device.type, enabled=False):
+            dtype = work_dtype(ours[0], teacher)
+            ours = tuple(self._prepared(x, dtype) for x in ours)
+            theirs = self._prepared(teacher.detach(), dtype)
+            self._check(ours[0], theirs)
+            value: Any = ours if self.key == 'VIDLoss' else ours[0]
+            if self.key == 'HierarchicalContextLoss':  # it unpacks what its own module returns
+                value = (value, None)
+            loss = self.loss({TAP: {'output': value}}, {TAP: {'output': theirs}}, targets=None)
+            return self.loss_weight * loss
+
+    def _prepared(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        if x.dim() == 4 and self.rows == 'images':
+            return x.to(dtype).mean((2, 3))
+        if x.dim() == 4 and self.rows == 'pixels':
+            return x.to(dtype).permute(0, 2, 3, 1).flatten(0, 2)
+        return x.to(dtype)
+
+    def _check(self, student: Tensor, teacher: Tensor) -> None:
+        tensors = {'student': student, 'teacher': teacher}
+        for x in tensors.values():
+            if x.dim() not in self.rule.dims or len(x) < self.rule.least or x.numel() == 0:
+                form = ' or '.join({2: '(N, C)', 4: '(N, C, H, W)'}[n] for n in self.rule.dims)
+                remedy = "; rows='images' or 'pixels' makes rows of a map" * (x.dim() == 4)
+                raise ValueError(
+                    f'{self.key} takes {form} with N at least {self.rule.least}, '
+                    f'got {shown(tensors)}{remedy}'
+                )
+        axes = [axis for axis in 'NCHW'[: student.dim()] if axis in self.rule.equal]
+        if student.dim() != teacher.dim() or any(
+            student.shape['NCHW'.index(axis)] != teacher.shape['NCHW'.index(axis)] for axis in axes
+        ):
+            raise ValueError(
+                f'{self.key}: {", ".join(axes)} must agree, got {shown(tensors)}; a connector '
+                'mends C, taps with the same stride mend H and W'
+            )
+
+    def extra_repr(self) -> str:
+        """Show the settings in ``print(module)``."""
+        own = {'rows': self.rows, **self.kwargs, 'loss_weight': self.loss_weight}
+        return ', '.join([self.key, *(f'{name}={value}' for name, value in own.items())])
