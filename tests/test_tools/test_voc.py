@@ -63,6 +63,7 @@ def options(voc):
         *small,
         'model.student.data_preprocessor.size=(64,64)',
         'model.student.pretrained=None',
+        'train_dataloader.batch_size=4',
         'train_dataloader.num_workers=0',
         'train_dataloader.persistent_workers=False',
         'val_dataloader.num_workers=0',
