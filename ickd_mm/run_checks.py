@@ -55,8 +55,9 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
         for node, key in _datasets(cfg.get(loader), loader):
             if not _fetches_itself(node, scope):
                 _check_layout(cfg, node, key)
-                for fault in _faulty_files(node, _kind(node, scope)):
-                    raise _missing(cfg, key, f'data_root: {fault}')
+                faults = list(_faulty_files(node, _kind(node, scope)))
+                if faults:
+                    raise _missing(cfg, key, f'data_root: {", ".join(faults)}')
 
 
 def check_teacher(cfg: Config) -> None:
@@ -114,9 +115,9 @@ def _faulty_files(dataset: dict, kind: Any) -> Iterator[str]:
     for name, md5 in (*kind.train_list, *kind.test_list):
         file = Path(dataset['data_root'], kind.base_folder, name)
         if not file.is_file():
-            yield f"'{file}' is missing"
+            yield f'{file} is missing'
         elif md5 and hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() != md5:
-            yield f"'{file}' is not the published file (its MD5 sum is not {md5})"
+            yield f'{file} is not the published file (its MD5 sum is not {md5})'
 
 
 def _check_layout(cfg: Config, dataset: dict, key: str) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 from mmengine.config import Config
+from mmengine.registry import DATASETS
 from support import REPO
 
 from ickd_mm.run_checks import LOADERS, check_data, check_teacher, set_data_root
@@ -124,26 +125,48 @@ def test_class_folders_of_any_name(tmp_path, prefix):
     check_data(cfg, LOADERS)
 
 
-def test_cifar_files_are_named_where_missing_or_other(tmp_path):
-    cfg = config(tmp_path, kind='CIFAR100', scope='mmpretrain', download=False)
-    cfg.how_to_get_data = 'see docs/data.md'
-    with pytest.raises(FileNotFoundError, match=r"data_root: .*train' is missing.*docs/data.md"):
-        check_data(cfg, LOADERS)
-    folder = tmp_path / 'cifar-100-python'
-    folder.mkdir()
-    for name in ('train', 'test'):
-        (folder / name).write_bytes(b'no images')
-    with pytest.raises(FileNotFoundError, match=r"train' is not the published file.*MD5"):
-        check_data(cfg, LOADERS)
+class Listed:
+    """A data set that says which files it has, as mmpretrain's CIFAR classes do."""
+
+    base_folder = 'files'
+    train_list = [['train', '356c9ee60e9da05301adc3bd96f6b383']]
+    test_list = [['test', None]]
 
 
-def test_a_teacher_that_is_not_there_says_how_to_get_it(tmp_path):
-    model = dict(teacher_ckpt=str(tmp_path / 'teacher.pth'))
-    cfg = Config(dict(model=model, how_to_get_teacher='train it first'))
-    with pytest.raises(FileNotFoundError, match='teacher.pth.*does not exist.*train it first'):
+@pytest.fixture
+def listed():
+    DATASETS.register_module(name='Listed', module=Listed)
+    yield 'mmengine.Listed'
+    DATASETS.module_dict.pop('Listed')
+
+
+def test_missing_and_damaged_files_are_named(tmp_path, listed):
+    cfg = config(tmp_path, kind=listed)
+    cfg.how_to_get_data = 'ask the librarian'
+    with pytest.raises(FileNotFoundError) as caught:
+        check_data(cfg, ('train_dataloader',))
+    message = str(caught.value)
+    assert f'{tmp_path}/files/train is missing' in message
+    assert f'{tmp_path}/files/test is missing' in message and 'ask the librarian' in message
+
+    (tmp_path / 'files').mkdir()
+    (tmp_path / 'files/test').touch()
+    (tmp_path / 'files/train').write_text('half')
+    with pytest.raises(FileNotFoundError, match='train is not the published file'):
+        check_data(cfg, ('train_dataloader',))
+    (tmp_path / 'files/train').write_text('whole')
+    check_data(cfg, ('train_dataloader',))
+
+
+def test_a_teacher_that_is_not_there_is_named_with_its_remedy(tmp_path):
+    cfg = Config(dict(model=dict(teacher_ckpt='no.pth'), how_to_get_teacher='ask the dean'))
+    with pytest.raises(FileNotFoundError, match="model.teacher_ckpt = 'no.pth'.*ask the dean"):
         check_teacher(cfg)
-    (tmp_path / 'teacher.pth').touch()
-    check_teacher(cfg)
-    for elsewhere in ('zoo', 'https://host/teacher.pth'):
-        cfg.model.teacher_ckpt = elsewhere
+    (tmp_path / 'a.pth').touch()
+    for there in ('zoo', 'https://host/a.pth', str(tmp_path / 'a.pth')):
+        cfg.model.teacher_ckpt = there
         check_teacher(cfg)
+
+
+def test_a_config_without_a_teacher_has_none_missing():
+    check_teacher(Config(dict(model=dict(type='A'), how_to_get_teacher='ask the dean')))
