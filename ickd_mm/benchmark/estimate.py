@@ -125,6 +125,6 @@ def run(args: Any) -> None:
         found.append(got)
         figures = (got.gflops, got.cpu_seconds, got.hours, got.hours_on_8)
         table.add_row(got.config, *(f'{figure:.3g}' for figure in figures))
+        if args.json:
+            Path(args.json).write_text(json.dumps([asdict(one) for one in found], indent=2) + '\n')
     Console(width=110).print(table)
-    if args.json:
-        Path(args.json).write_text(json.dumps([asdict(one) for one in found], indent=2) + '\n')
