@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import inspect
-import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.config import Config, DictAction
-from mmengine.logging import print_log
-from mmengine.registry import DATASETS
 
 from .checkpoint import install_reader
 from .compat import start_processes_on_cpus
 from .hooks import attach_to_runners
-
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+from .run_checks import set_data_root
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,9 +50,7 @@ def load_config(args: argparse.Namespace) -> Config:
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
     if args.data_root is not None:
-        for loader in LOADERS:
-            for node, _ in list(_data_roots(cfg.get(loader), loader)):
-                node['data_root'] = args.data_root
+        set_data_root(cfg, args.data_root)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
@@ -74,109 +64,3 @@ def end_processes() -> None:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
-
-
-def _data_roots(node: Any, path: str) -> Iterator[tuple[dict, str]]:
-    """Yield (dict, its config key) for every ``data_root`` below a config node."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key == 'data_root' and isinstance(value, str) and value:
-                yield node, f'{path}.{key}'
-            else:
-                yield from _data_roots(value, f'{path}.{key}')
-    elif isinstance(node, (list, tuple)):
-        for number, value in enumerate(node):
-            yield from _data_roots(value, f'{path}[{number}]')
-
-
-def _kind(dataset: dict, scope: str | None) -> Any:
-    kind = dataset.get('type')
-    if isinstance(kind, str):
-        kind = DATASETS.get(f'{scope}.{kind}' if scope and '.' not in kind else kind)
-    return kind
-
-
-def _fetches_itself(dataset: dict, scope: str | None) -> bool:
-    """Tell whether a data set lies elsewhere or downloads itself (mmpretrain's CIFAR does)."""
-    if '://' in dataset['data_root']:
-        return True
-    kind = _kind(dataset, scope)
-    has_download = kind is not None and 'download' in inspect.signature(kind).parameters
-    return has_download and dataset.get('download', True)
-
-
-def _faulty_files(dataset: dict, kind: Any) -> list[str]:
-    """Name what mmpretrain's CIFAR classes do not find below ``data_root``, or not as published."""
-    faults: list[str] = []
-    if not hasattr(kind, 'base_folder'):
-        return faults
-    for name, md5 in (*kind.train_list, *kind.test_list):
-        file = Path(dataset['data_root'], kind.base_folder, name)
-        if not file.is_file():
-            faults.append(f'{file} is missing')
-        elif md5 and hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() != md5:
-            faults.append(f'{file} is not the published file (its MD5 sum is not {md5})')
-    return faults
-
-
-def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
-    """Make sure that the data of the named dataloaders are there.
-
-    A part of a concatenated training set whose list file is missing (a VOC folder without SBD)
-    is left out with a warning, as long as another part is there.
-
-    Raises:
-        FileNotFoundError: if a folder is missing, or a file of a set that says which files it
-            has (CIFAR), naming the config key, the folder and what the config says in
-            ``how_to_get_data``.
-    """
-    scope = cfg.get('default_scope')
-    for loader in loaders:
-        for node, key in _data_roots(cfg.get(loader), loader):
-            folder = node['data_root']
-            if _fetches_itself(node, scope):
-                continue
-            faults = _faulty_files(node, _kind(node, scope))
-            if not Path(folder).is_dir():
-                faults = [f'no such folder (looked in {os.getcwd()})']
-            if faults:
-                remedy = cfg.get('how_to_get_data', f'put the data there or change {key}')
-                raise FileNotFoundError(f'{key} = {folder!r}: {", ".join(faults)}; {remedy}')
-        dataset = cfg.get(loader, {}).get('dataset', {})
-        if dataset.get('type') == 'ConcatDataset':
-            _drop_absent_parts(dataset, cfg.get('how_to_get_data', ''))
-
-
-def check_teacher(cfg: Config) -> None:
-    """Make sure that the teacher's weights are there, where the config names a local file.
-
-    Raises:
-        FileNotFoundError: if they are not, with what the config says in ``how_to_get_teacher``.
-    """
-    ckpt = cfg.model.get('teacher_ckpt')
-    remedy = cfg.get('how_to_get_teacher')
-    if remedy and isinstance(ckpt, str) and ckpt != 'zoo' and '://' not in ckpt:
-        if not Path(ckpt).is_file():
-            raise FileNotFoundError(
-                f'model.teacher_ckpt = {ckpt!r} does not exist (looked in {os.getcwd()}); {remedy}'
-            )
-
-
-def _drop_absent_parts(dataset: dict, remedy: str) -> None:
-    def there(part: dict) -> bool:
-        file = part.get('ann_file')
-        return (
-            not file
-            or '://' in part.get('data_root', '')
-            or Path(part.get('data_root', ''), file).is_file()
-        )
-
-    present = [part for part in dataset['datasets'] if there(part)]
-    if present and len(present) < len(dataset['datasets']):
-        absent = [part['ann_file'] for part in dataset['datasets'] if not there(part)]
-        print_log(
-            f'No {", ".join(absent)}: trains without that part of the data. {remedy}',
-            'current',
-            logging.WARNING,
-        )
-        dataset['datasets'] = present

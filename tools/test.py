@@ -7,15 +7,10 @@ import argparse
 from mmengine.runner import Runner
 
 import ickd_mm  # noqa: F401  (closes the stack's gaps)
-from ickd_mm.cli import (
-    add_config_arguments,
-    check_data,
-    check_teacher,
-    end_processes,
-    load_config,
-)
+from ickd_mm.cli import add_config_arguments, end_processes, load_config
 from ickd_mm.distillers.plain import student_config, teacher_config
 from ickd_mm.distillers.weights import restore
+from ickd_mm.run_checks import check_data, check_teacher
 
 
 def main() -> None:

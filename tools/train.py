@@ -8,13 +8,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 import ickd_mm  # noqa: F401  (closes the stack's gaps)
-from ickd_mm.cli import (
-    add_config_arguments,
-    check_data,
-    check_teacher,
-    end_processes,
-    load_config,
-)
+from ickd_mm.cli import add_config_arguments, end_processes, load_config
+from ickd_mm.run_checks import check_data, check_teacher
 
 
 def use_amp(cfg: Config) -> None:

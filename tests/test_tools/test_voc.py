@@ -17,7 +17,7 @@ from ickd_mm.registry import MODELS
 
 pytestmark = pytest.mark.slow
 
-CONFIG = REPO / 'configs/ickd/pspnet_r101_r18_voc.py'
+CONFIG = REPO / 'configs/voc/pspnet_r101_r18_4x4.py'
 
 
 @pytest.fixture(scope='module')
@@ -63,6 +63,7 @@ def options(voc):
         *small,
         'model.student.data_preprocessor.size=(64,64)',
         'model.student.pretrained=None',
+        'train_dataloader.batch_size=4',
         'train_dataloader.num_workers=0',
         'train_dataloader.persistent_workers=False',
         'val_dataloader.num_workers=0',

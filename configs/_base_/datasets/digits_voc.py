@@ -1,6 +1,6 @@
 # The offline scenes in VOC layout, read by mmseg's own data set class.
 data_root = 'data/digits'
-how_to_get_data = 'make it with: python tools/prepare_digits.py'
+how_to_get_data = 'make it with: python tools/prepare_digits.py (docs/data.md)'
 crop_size = (64, 64)
 metainfo = dict(
     classes=('background', *(f'digit {n}' for n in range(10))),

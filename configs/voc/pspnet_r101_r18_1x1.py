@@ -1,5 +1,5 @@
-# ICKD-S, PSPNet R101 -> R18. Tap and weight are in no released file: they are chosen here.
-_base_ = '../_base_/students/pspnet_r18_voc.py'
+# Tap and weight are in no released file: they are chosen here, one line each.
+_base_ = './pspnet_r18.py'
 model = dict(
     _delete_=True,
     type='ickd_mm.FeatureDistiller',
@@ -11,4 +11,4 @@ model = dict(
             student='backbone.layer4',
             teacher='backbone.layer4',
             connector=dict(type='ickd_mm.ConvConnector', kernel_size=1),
-            loss=dict(type='ickd_mm.ICKDLoss', grid=(4, 4), loss_weight=2.0))))
+            loss=dict(type='ickd_mm.ICKDLoss', grid=1, loss_weight=2.0))))

@@ -3,8 +3,9 @@
 import pytest
 from mmengine.config import Config
 from mmengine.registry import DATASETS
+from support import REPO
 
-from ickd_mm.cli import check_data, check_teacher
+from ickd_mm.run_checks import LOADERS, check_data, check_teacher, set_data_root
 
 
 def config(root, kind='BaseSegDataset', scope='mmseg', **more):
@@ -45,12 +46,83 @@ def test_a_config_without_a_scope(tmp_path):
         check_data(cfg, ('train_dataloader',))
 
 
-def test_no_part_is_dropped_where_all_are_missing(tmp_path):
+def test_all_parts_missing_is_an_error(tmp_path):
     parts = [dict(type='A', data_root=str(tmp_path), ann_file=f'{n}.txt') for n in 'ab']
     dataset = dict(type='ConcatDataset', datasets=parts)
     cfg = Config(dict(default_scope='mmseg', train_dataloader=dict(dataset=dataset)))
+    with pytest.raises(FileNotFoundError, match=r'datasets\[0\]\.ann_file: no file .*a\.txt'):
+        check_data(cfg, ('train_dataloader',))
+    (tmp_path / 'b.txt').touch()
     check_data(cfg, ('train_dataloader',))
-    assert len(cfg.train_dataloader.dataset.datasets) == 2
+    assert [part.ann_file for part in cfg.train_dataloader.dataset.datasets] == ['b.txt']
+
+
+def test_the_data_root_is_set_in_every_loader():
+    inner = [dict(data_root='a'), dict(dataset=dict(data_root='b'))]
+    cfg = Config(dict(train_dataloader=dict(dataset=inner), test_dataloader=dict(data_root='c')))
+    set_data_root(cfg, 'd')
+    assert cfg.train_dataloader.dataset[0].data_root == 'd'
+    assert cfg.train_dataloader.dataset[1].dataset.data_root == 'd'
+    assert cfg.test_dataloader.data_root == 'd'
+
+
+VOC = ('JPEGImages', 'SegmentationClass', 'SegmentationClassAug', 'ImageSets/Segmentation')
+
+
+@pytest.mark.parametrize('absent', VOC[:3])
+def test_a_voc_folder_laid_out_wrong_says_what_is_missing(tmp_path, absent):
+    for folder in VOC:
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ('train', 'aug', 'val'):
+        (tmp_path / f'ImageSets/Segmentation/{name}.txt').touch()
+    cfg = Config.fromfile(REPO / 'configs/voc/pspnet_r18.py')
+    set_data_root(cfg, str(tmp_path))
+    check_data(cfg, LOADERS)
+    (tmp_path / absent).rmdir()
+    with pytest.raises(FileNotFoundError, match=f"data_prefix.*{absent}'.*docs/data.md"):
+        check_data(cfg, LOADERS)
+
+
+@pytest.fixture
+def imagenet(tmp_path):
+    for split in ('train', 'val'):
+        (tmp_path / split / 'n01440764').mkdir(parents=True)
+    cfg = Config.fromfile(REPO / 'configs/imagenet/resnet18_scratch.py')
+    set_data_root(cfg, str(tmp_path))
+    return cfg, tmp_path
+
+
+def test_an_imagenet_folder(imagenet):
+    cfg, root = imagenet
+    check_data(cfg, LOADERS)
+    (root / 'val/n01440764').rmdir()
+    (root / 'val/ILSVRC2012_val_00000001.JPEG').touch()
+    check_data(cfg, LOADERS[:1])
+    with pytest.raises(FileNotFoundError, match=r"split: .*val' holds no class.*docs/data.md"):
+        check_data(cfg, LOADERS)
+    (root / 'meta').mkdir()
+    (root / 'meta/val.txt').touch()
+    check_data(cfg, LOADERS)
+
+
+def test_an_imagenet_folder_without_a_split(imagenet):
+    cfg, root = imagenet
+    (root / 'train/n01440764').rmdir()
+    (root / 'train').rmdir()
+    with pytest.raises(FileNotFoundError, match=r"split: '.*train' is no folder.*docs/data.md"):
+        check_data(cfg, LOADERS)
+
+
+@pytest.mark.parametrize('prefix', ('pictures', dict(img_path='pictures')))
+def test_class_folders_of_any_name(tmp_path, prefix):
+    cfg = config(tmp_path, kind='CustomDataset', scope='mmpretrain', data_prefix=prefix)
+    with pytest.raises(FileNotFoundError, match="data_prefix.*pictures'"):
+        check_data(cfg, LOADERS)
+    (tmp_path / 'pictures').mkdir()
+    with pytest.raises(FileNotFoundError, match="pictures' holds no class folders"):
+        check_data(cfg, LOADERS)
+    (tmp_path / 'pictures/cats').mkdir()
+    check_data(cfg, LOADERS)
 
 
 class Listed:

@@ -1,0 +1,16 @@
+# Tap and weight are in no released file: they are chosen here, one line each.
+# The teacher is mmseg's (output stride 8), so that nobody must train one. For the stride of 16 of
+# overhaul-distillation train ickd_mm::voc/deeplabv3plus_r101.py, name it here with its checkpoint.
+_base_ = './deeplabv3plus_r18.py'
+model = dict(
+    _delete_=True,
+    type='ickd_mm.FeatureDistiller',
+    student={{_base_.model}},
+    teacher='mmseg::deeplabv3plus/deeplabv3plus_r101-d8_4xb4-40k_voc12aug-512x512.py',
+    teacher_ckpt='zoo',
+    pairs=dict(
+        loss_icc=dict(
+            student='backbone.layer4',
+            teacher='backbone.layer4',
+            connector=dict(type='ickd_mm.ConvConnector', kernel_size=1),
+            loss=dict(type='ickd_mm.ICKDLoss', grid=1, loss_weight=2.0))))

@@ -1,0 +1,1 @@
+_base_ = '../_base_/students/pspnet_r18_voc.py'

@@ -1,0 +1,130 @@
+"""``tools/benchmark.py estimate``: hours on GPUs, estimated from the arithmetic of a step."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
+from rich.console import Console
+from rich.table import Table
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..distillers.plain import is_distiller
+from ..distillers.sources import ModelSource
+from ..registry import MODELS
+from .batches import image_size, random_batch, student_of
+
+EPOCH_LENGTHS = {'ImageNet': 1_281_167, 'CIFAR100': 50_000}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one recipe costs.
+
+    Attributes:
+        config: name of the config.
+        gflops: arithmetic of a training step per image, forward and backward, in 10^9
+            floating point operations (two per multiply-add).
+        cpu_seconds: measured processor seconds of that step per image, on this machine; all
+            threads summed, so that other processes do not count.
+        images: images seen in the whole training.
+        hours: on one GPU that sustains ``tflops``.
+        hours_on_8: on eight of them, if that were eight times as fast.
+    """
+
+    config: str
+    gflops: float
+    cpu_seconds: float
+    images: int
+    hours: float
+    hours_on_8: float
+
+
+def without_weights(cfg: Config, folder: str) -> ConfigDict:
+    """Return the model's config with random weights where it names others: nothing is fetched.
+
+    Args:
+        cfg: the whole config.
+        folder: where the teacher's random weights are written.
+    """
+    init_default_scope(cfg.default_scope)
+    model = cfg.model
+    student = student_of(model)
+    if cfg.get('data_preprocessor') is not None:
+        student.setdefault('data_preprocessor', cfg.data_preprocessor)
+    if is_distiller(model):
+        teacher = ModelSource.read(model.teacher, 'teacher').build('teacher')
+        model.teacher_ckpt = str(Path(folder, 'teacher.pth'))
+        torch.save(dict(state_dict=teacher.state_dict()), model.teacher_ckpt)
+    return model
+
+
+def training_images(cfg: Config) -> int:
+    """Count the images that a whole training sees.
+
+    Raises:
+        ValueError: for a training by epochs on data whose length is not known.
+    """
+    if 'max_iters' in cfg.train_cfg:
+        return cfg.train_cfg.max_iters * cfg.train_dataloader.batch_size
+    kind = str(cfg.train_dataloader.dataset.type)
+    if kind not in EPOCH_LENGTHS:
+        raise ValueError(f'length of {kind!r} is not known, one of {sorted(EPOCH_LENGTHS)} is')
+    return cfg.train_cfg.max_epochs * EPOCH_LENGTHS[kind]
+
+
+def estimate(file: str, images: int, tflops: float) -> Estimate:
+    """Count and time one training step of a config on random images of its own size.
+
+    Args:
+        file: the config.
+        images: batch size; batch norm after global pooling needs two.
+        tflops: arithmetic that a GPU is taken to sustain, in 10^12 operations a second.
+    """
+    cfg = Config.fromfile(file)
+    with tempfile.TemporaryDirectory() as folder:
+        model = MODELS.build(without_weights(cfg, folder)).train()
+    batch = random_batch(cfg, images, image_size(cfg))
+    data = model.data_preprocessor(batch, training=True)
+
+    start = time.process_time()
+    with FlopCounterMode(display=False) as counter:
+        total, _ = model.parse_losses(model(**data, mode='loss'))
+        total.backward()
+    seconds = (time.process_time() - start) / images
+    flops = counter.get_total_flops() / images
+    seen = training_images(cfg)
+    hours = seen * flops / (tflops * 1e12) / 3600
+    return Estimate(Path(file).stem, flops / 1e9, seconds, seen, hours, hours / 8)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the subcommand's arguments."""
+    parser.add_argument('configs', nargs='+', metavar='CONFIG')
+    parser.add_argument('--images', type=int, default=2, help='batch size of the counted step')
+    parser.add_argument('--tflops', type=float, default=10.0, help='what a GPU sustains')
+    parser.add_argument('--json', metavar='FILE', help='write the figures there too')
+
+
+def run(args: Any) -> None:
+    """Estimate each config, print one table."""
+    table = Table(title=f'Estimate, not measured on a GPU: {args.tflops:g} TFLOP/s sustained')
+    for column in ('config', 'GFLOP / image', 'CPU s / image', 'hours, 1 GPU', 'hours, 8 GPUs'):
+        table.add_column(column, justify='left' if column == 'config' else 'right')
+    found = []
+    for file in args.configs:
+        got = estimate(file, args.images, args.tflops)
+        found.append(got)
+        figures = (got.gflops, got.cpu_seconds, got.hours, got.hours_on_8)
+        table.add_row(got.config, *(f'{figure:.3g}' for figure in figures))
+        if args.json:
+            Path(args.json).write_text(json.dumps([asdict(one) for one in found], indent=2) + '\n')
+    Console(width=110).print(table)

@@ -1,0 +1,33 @@
+"""The configs in ``configs/``, each read once."""
+
+import copy
+import functools
+from unittest import mock
+
+import mmengine.config.utils as config_utils
+from mmengine.config import Config
+from support import REPO
+
+import ickd_mm  # noqa: F401
+
+ROOT = REPO / 'configs'
+FILES = sorted(file for file in ROOT.rglob('*.py') if '_base_' not in file.parts)
+
+
+def name(file):
+    return file.relative_to(ROOT).with_suffix('').as_posix()
+
+
+# mmengine parses a package's metafiles anew for every config that it inherits from there.
+read_once = functools.cache(config_utils.load)
+
+
+@functools.cache
+def _read(file):
+    with mock.patch.object(config_utils, 'load', read_once):
+        return Config.fromfile(file)
+
+
+def recipe(file):
+    """A copy of a config, given as a file or by its name."""
+    return copy.deepcopy(_read(ROOT / f'{file}.py' if isinstance(file, str) else file))

@@ -1,0 +1,83 @@
+"""Any recipe changes teacher, grid, weight, tap or schedule by one --cfg-options each."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from recipes import FILES, ROOT, name, recipe
+
+from ickd_mm.cli import add_config_arguments, load_config
+
+DISTILLED = [file for file in FILES if 'teacher' in recipe(file).model]
+CHANGES = {
+    'teacher': ('model.teacher=my/teacher.py', 'my/teacher.py'),
+    'teacher_ckpt': ('model.teacher_ckpt=my.pth', 'my.pth'),
+    'grid': ('model.pairs.loss_icc.loss.grid=(2,3)', (2, 3)),
+    'weight': ('model.pairs.loss_icc.loss.loss_weight=7.5', 7.5),
+    'student tap': ('model.pairs.loss_icc.student=backbone.layer3', 'backbone.layer3'),
+    'teacher tap': ('model.pairs.loss_icc.teacher=backbone.layer2', 'backbone.layer2'),
+}
+
+
+@pytest.fixture(autouse=True)
+def files_read_once(monkeypatch):
+    monkeypatch.setattr(Config, 'fromfile', lambda file: recipe(Path(file)))
+
+
+def loaded(file, *options):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('config')
+    add_config_arguments(parser)
+    return load_config(parser.parse_args([str(file), '--cfg-options', *options]))
+
+
+def leaves(node, path=''):
+    """Every value of a config with its key, as --cfg-options names it."""
+    if isinstance(node, (dict, list)):
+        items = node.items() if isinstance(node, dict) else enumerate(node)
+        return {k: v for key, n in items for k, v in leaves(n, f'{path}.{key}'.lstrip('.')).items()}
+    return {path: node}
+
+
+def changed(file, option):
+    """What one option changes: key -> new value."""
+    before, after = leaves(recipe(file).to_dict()), leaves(loaded(file, option).to_dict())
+    tools = {'launcher', 'work_dir'}
+    return {k: v for k, v in after.items() if k not in tools and before.get(k) != v}
+
+
+def schedule_length(cfg):
+    return 'max_iters' if 'max_iters' in cfg.train_cfg else 'max_epochs'
+
+
+@pytest.mark.parametrize('change', CHANGES)
+@pytest.mark.parametrize('file', DISTILLED, ids=name)
+def test_one_option_changes_one_value(file, change):
+    option, value = CHANGES[change]
+    assert changed(file, option) == {option.split('=')[0]: value}
+
+
+@pytest.mark.parametrize('file', FILES, ids=name)
+def test_one_option_changes_the_schedule(file):
+    key = f'train_cfg.{schedule_length(recipe(file))}'
+    assert changed(file, f'{key}=12') == {key: 12}
+
+
+@pytest.mark.parametrize('file', FILES, ids=name)
+def test_a_polynomial_schedule_has_no_end_of_its_own(file):
+    schedulers = recipe(file).param_scheduler
+    for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
+        assert scheduler.type != 'PolyLR' or 'end' not in scheduler
+
+
+def test_a_grid_variant_differs_from_its_base_by_the_grid():
+    for arch in ('deeplabv3plus_r101_r18', 'deeplabv3plus_r101_mobilenetv2', 'pspnet_r101_r18'):
+        base = leaves(recipe(f'voc/{arch}_1x1').to_dict())
+        for grid in (4, 16, 32):
+            text = (ROOT / f'voc/{arch}_{grid}x{grid}.py').read_text()
+            assert len(text.splitlines()) <= 3
+            variant = leaves(recipe(f'voc/{arch}_{grid}x{grid}').to_dict())
+            differ = {k for k in base if base[k] != variant[k]}
+            assert differ == {'model.pairs.loss_icc.loss.grid'}
+            assert variant['model.pairs.loss_icc.loss.grid'] == grid
