@@ -21,6 +21,7 @@ from .probe import Probe, preserved_randomness, rehearse, training_size
 from .sources import ModelSource
 from .taps import Capture
 from .teacher import FrozenTeacher
+from .teacher_run import TeacherRun
 from .weights import locate, restore
 
 
@@ -44,6 +45,8 @@ class FeatureDistiller(BaseModel):
             it for configs that keep it beside the model).
         input_size: height and width of the training images, or one number for both, where the
             student's preprocessor does not know it (a classifier's); 224 if left out.
+        teacher_run: how the teacher is run; keys and defaults as in
+            :class:`ickd_mm.distillers.teacher_run.TeacherRun`.
 
     Raises:
         TypeError, KeyError, ValueError, FileNotFoundError: before any training, naming the
@@ -58,10 +61,11 @@ class FeatureDistiller(BaseModel):
         pairs: dict[str, dict],
         data_preprocessor: dict | None = None,
         input_size: int | tuple[int, int] | None = None,
+        teacher_run: dict | None = None,
     ) -> None:
         attach_to_runners()
         install_reader()
-        configs = PairConfig.read_all(pairs)
+        configs, options = PairConfig.read_all(pairs), TeacherRun.read(teacher_run)
         student_source = ModelSource.read(student, 'student')
         teacher_source = ModelSource.read(teacher, 'teacher')
         ckpt = locate(teacher_ckpt, teacher_source.origin)
@@ -79,7 +83,7 @@ class FeatureDistiller(BaseModel):
             frozen = teacher_source.build('teacher')
             restore(frozen, ckpt)
             size = training_size(built, input_size)
-            self.pairs = self._build_pairs(configs, built, frozen, size)
+            self.pairs = self._build_pairs(configs, built, frozen, size, options)
         self.connectors = nn.ModuleDict({p.name: p.connector for p in self.pairs if p.connector})
         self.losses = nn.ModuleDict({p.name: p.loss for p in self.pairs})
 
@@ -101,12 +105,13 @@ class FeatureDistiller(BaseModel):
         student: BaseModel,
         teacher: BaseModel,
         size: tuple[int, int],
+        options: TeacherRun,
     ) -> list[Pair]:
         ours = Probe(student, [c.student for c in configs], 'student', size)
         theirs = Probe(teacher, [c.teacher for c in configs], 'teacher', size)
         renormalise = bridge(student.data_preprocessor, teacher.data_preprocessor)
         taps = [c.teacher for c in configs]
-        self.teacher = FrozenTeacher(teacher, taps, renormalise, theirs.changed())
+        self.teacher = FrozenTeacher(teacher, taps, renormalise, theirs.changed(), options, size)
         self._student_copies = ours.changed()
         pairs = []
         for config in configs:

@@ -67,7 +67,13 @@ def _evaluating(model: BaseModel) -> Iterator[None]:
             module.training = mode
 
 
-def dry_run(model: BaseModel, size: tuple[int, int], watch: AbstractContextManager) -> None:
+def dry_run(
+    model: BaseModel,
+    size: tuple[int, int],
+    watch: AbstractContextManager,
+    dtype: torch.dtype = torch.float32,
+    layout: torch.memory_format = torch.contiguous_format,
+) -> None:
     """Run a model once on ``IMAGES`` images, in eval mode and mode 'tensor'.
 
     On fake tensors, which have shape and dtype and cost no arithmetic; where the model cannot
@@ -77,11 +83,14 @@ def dry_run(model: BaseModel, size: tuple[int, int], watch: AbstractContextManag
         model: left as it was.
         size: height and width of the images.
         watch: entered around the forward alone; entered again for a second attempt.
+        dtype: of the images.
+        layout: memory format of the images.
     """
 
     def run() -> None:
         with preserved_randomness(), _evaluating(model), torch.no_grad(), watch:
-            model(torch.randn(IMAGES, 3, *size), mode='tensor')
+            images = torch.randn(IMAGES, 3, *size).to(dtype=dtype, memory_format=layout)
+            model(images, mode='tensor')
 
     try:
         with FakeTensorMode(allow_non_fake_inputs=True):

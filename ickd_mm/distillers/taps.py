@@ -51,15 +51,16 @@ class Tap:
         Raises:
             KeyError: if there is none, with the nearest paths that exist.
         """
-        modules = dict(model.named_modules())
-        if self.module not in modules:
+        try:
+            return model.get_submodule(self.module)
+        except AttributeError:
+            modules = dict(model.named_modules())
             near = difflib.get_close_matches(self.module, modules, n=5, cutoff=0.5)
             near = near or [name for name, _ in model.named_children()]
             raise KeyError(
                 f'the {role} ({type(model).__name__}) has no module {self.module!r}; '
                 f'nearest: {", ".join(near)}'
-            )
-        return modules[self.module]
+            ) from None
 
     def pick(self, output: Any, role: str) -> Tensor:
         """Return the tensor that this tap means out of its module's output.

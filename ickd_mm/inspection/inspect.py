@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..distillers.pairs import Pair, PairConfig
 from ..distillers.plain import is_distiller
-from ..distillers.probe import Probe, input_size, preserved_randomness, rehearse
+from ..distillers.probe import Probe, preserved_randomness, rehearse, training_size
 from ..distillers.sources import ModelSource
 from .survey import Survey, survey
 
@@ -66,8 +66,8 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
 
     Args:
         cfg: any mmseg or mmpretrain config, distilled or not.
-        size: height and width of the images; by default the size that the student's
-            preprocessor pads to, else 224×224.
+        size: height and width of the images; by default the distiller's ``input_size``, the
+            size that the student's preprocessor pads to, or 224×224.
 
     Raises:
         KeyError, ValueError, TypeError, RuntimeError, FileNotFoundError: as training the config
@@ -79,14 +79,14 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
     shared = cfg.get('data_preprocessor')
     if not is_distiller(cfg.model):
         model = _source(cfg.model, 'model', shared).build('model')
-        return Inspection({'model': survey(model, size or input_size(model))})
+        return Inspection({'model': survey(model, size or training_size(model))})
     configs = PairConfig.read_all(cfg.model.get('pairs'))
     shared = cfg.model.get('data_preprocessor', shared)
     ours = _source(cfg.model.get('student'), 'student', shared)
     shared = ours.cfg.get('data_preprocessor')
     theirs = _source(cfg.model.get('teacher'), 'teacher', shared)
     student, teacher = ours.build('student'), theirs.build('teacher')
-    size = size or input_size(student)
+    size = size or training_size(student, cfg.model.get('input_size'))
     features = (
         Probe(student, [c.student for c in configs], 'student', size),
         Probe(teacher, [c.teacher for c in configs], 'teacher', size),

@@ -5,6 +5,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from support import REPO
 
+from ickd_mm.distillers.sources import ModelSource
 from ickd_mm.inspection.inspect import describe_weights, inspect_config
 
 PSPNET = REPO / 'configs/digits/ickd/pspnet_r18_ickd.py'
@@ -21,9 +22,8 @@ def test_pairs_are_those_of_the_distiller(distiller):
     assert match.student_shape == (64, 16, 16)
     assert match.connected_shape == match.teacher_shape == (192, 16, 16)
     assert match.parameters == sum(p.numel() for p in pair.connector.parameters())
-    assert found.models['teacher'].parameters == sum(
-        p.numel() for p in distiller.teacher.model.parameters()
-    )
+    teacher = ModelSource.read(cfg.model.teacher, 'teacher').build('teacher')
+    assert found.models['teacher'].parameters == sum(p.numel() for p in teacher.parameters())
     assert found.models['student'].size == (64, 64)
 
 

@@ -1,0 +1,72 @@
+"""How the teacher is run: what saves time, and what it costs in digits."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+
+DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+
+
+@dataclass(frozen=True)
+class TeacherRun:
+    """The distiller's ``teacher_run``. The first two are exact up to rounding.
+
+    Attributes:
+        fold: fold batch norms into convolutions.
+        channels_last: keep channels innermost in memory, and convolution weights in the order
+            that the CPU's kernels want.
+        dtype: 'fp32', 'bf16' or 'fp16' for weights and arithmetic, whatever autocast says;
+            None for float32 weights under the step's own autocast.
+        compile: hand the forward to :func:`torch.compile`; a dict gives its arguments.
+    """
+
+    fold: bool = True
+    channels_last: bool = True
+    dtype: str | None = None
+    compile: bool | dict = False
+
+    @classmethod
+    def read(cls, cfg: Any) -> TeacherRun:
+        """Read and check the config; None means the defaults.
+
+        Raises:
+            TypeError: if ``cfg`` is no dict or a switch no boolean.
+            KeyError: for an unknown key.
+            ValueError: for an unknown dtype.
+        """
+        if cfg is None:
+            return cls()
+        if not isinstance(cfg, dict):
+            raise TypeError(f'teacher_run must be a dict, got {cfg!r}')
+        keys = [field.name for field in fields(cls)]
+        for key in cfg:
+            if key not in keys:
+                near = difflib.get_close_matches(str(key), keys, n=1)
+                hint = f'; did you mean {near[0]!r}?' if near else ''
+                raise KeyError(f'teacher_run has no {key!r}; it may hold {", ".join(keys)}{hint}')
+        run = cls(**cfg)
+        for key in ('fold', 'channels_last'):
+            if not isinstance(getattr(run, key), bool):
+                raise TypeError(f'teacher_run.{key} must be True or False, got {cfg[key]!r}')
+        if not isinstance(run.compile, (bool, dict)):
+            raise TypeError(
+                'teacher_run.compile must be True, False or a dict of arguments of torch.compile, '
+                f'got {run.compile!r}'
+            )
+        if run.dtype is not None and run.dtype not in DTYPES:
+            raise ValueError(
+                f'teacher_run.dtype must be None or one of {", ".join(DTYPES)}, got {run.dtype!r}'
+            )
+        return run
+
+    @property
+    def torch_dtype(self) -> torch.dtype | None:
+        """``dtype`` as PyTorch names it."""
+        return None if self.dtype is None else DTYPES[self.dtype]
+
+    def __str__(self) -> str:
+        return ', '.join(f'{key}={value}' for key, value in asdict(self).items())
