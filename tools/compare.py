@@ -48,7 +48,7 @@ def main() -> None:
 
     args.work_dir.mkdir(parents=True, exist_ok=True)
     console = Console()
-    teacher = teacher_score(cells)
+    teacher = teacher_score(cells, args.work_dir)
     if teacher is not None:
         console.print(f'teacher: {teacher:.2f}')
     results: dict[str, dict[int, Result]] = {cell.name: {} for cell in cells}

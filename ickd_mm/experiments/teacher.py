@@ -5,30 +5,32 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 from mmengine.config import Config
 
 from ..distillers.plain import is_distiller
 from .grid import Cell
-from .run import METRICS, Run, read_scalars, replace_text, tool
+from .run import METRICS, Run, replace_text, tool
 
 SCORE = 'score.json'
 
 
-def _distilled(cells: list[Cell]) -> Run | None:
+def _distilled(cells: list[Cell], folder: Path) -> Run | None:
     """The first run that has a teacher, without its seed."""
     for cell in cells:
         run = next(iter(cell.runs.values()))
         if is_distiller(Config.fromfile(run.config, import_custom_modules=False).model):
-            return Run(run.config, run.folder.parent / 'teacher', cell.choice)
+            return Run(run.config, folder, cell.choice)
     return None
 
 
-def teacher_score(cells: list[Cell]) -> float | None:
+def teacher_score(cells: list[Cell], root: Path) -> float | None:
     """Score the teacher of the first distilled config, or remember its score.
 
     Args:
         cells: the comparison; what is varied in the first distilled one holds here too.
+        root: the comparison's folder; the teacher's is ``teacher`` in it.
 
     Returns:
         The score, 0-100; None where nothing is distilled.
@@ -36,7 +38,7 @@ def teacher_score(cells: list[Cell]) -> float | None:
     Raises:
         RuntimeError: if testing fails or gives no score, with the end of its log.
     """
-    run = _distilled(cells)
+    run = _distilled(cells, root / 'teacher')
     if run is None:
         return None
     run.folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +54,9 @@ def teacher_score(cells: list[Cell]) -> float | None:
     if run.options:
         words += ['--cfg-options', *(f'{key}={value}' for key, value in run.options)]
     done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    scores = [line[m] for line in read_scalars(run.folder) for m in METRICS if m in line]
+    # mmengine writes what a test gave to <time>/<time>.json, beside the log.
+    logged = [json.loads(file.read_text()) for file in sorted(run.folder.glob('*/*.json'))]
+    scores = [metrics[name] for metrics in logged for name in METRICS if name in metrics]
     if done.returncode != 0 or not scores:
         tail = '\n'.join((done.stdout + done.stderr).splitlines()[-8:])
         raise RuntimeError(f'{" ".join(words[1:])}\nended with {done.returncode}:\n{tail}')

@@ -26,7 +26,8 @@ lines = [dict(step=1, loss=1.0, time=0.5), dict(step=2, mIoU=score)]
 RUN = """
 import pathlib, runpy, sys
 import ickd_mm.experiments.run as run
-run.tool = lambda name: pathlib.Path(sys.argv[1])
+stand_in = pathlib.Path(sys.argv[1])
+run.tool = lambda name: stand_in
 sys.argv = ['compare.py', *sys.argv[2:]]
 runpy.run_path({compare!r}, run_name='__main__')
 """

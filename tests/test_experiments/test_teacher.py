@@ -3,7 +3,7 @@
 import textwrap
 
 import pytest
-from support import ICKD, TEACHER, data_options, run_tool, scalars
+from support import ICKD, TEACHER, data_options, run_tool
 
 from ickd_mm.experiments import teacher as teacher_module
 from ickd_mm.experiments.grid import lay_out
@@ -18,8 +18,8 @@ with open(folder / 'starts', 'a') as file:
 options = dict(o.split('=') for o in sys.argv[sys.argv.index('--cfg-options') + 1:])
 if options['lr'] == '13':
     sys.exit('no such teacher')
-(folder / 'now/vis_data').mkdir(parents=True, exist_ok=True)
-(folder / 'now/vis_data/scalars.json').write_text(json.dumps(dict(step=0, mIoU=60.0)))
+(folder / 'now').mkdir(parents=True, exist_ok=True)
+(folder / 'now/now.json').write_text(json.dumps(dict(aAcc=80.0, mIoU=60.0)))
 """
 
 
@@ -37,21 +37,21 @@ def cells(configs, tmp_path, lr='1'):
 
 
 def test_scored_once_and_remembered(configs, tmp_path):
-    assert teacher_score(cells(configs, tmp_path)) == 60.0
-    assert teacher_score(cells(configs, tmp_path)) == 60.0
+    assert teacher_score(cells(configs, tmp_path), tmp_path / 'out') == 60.0
+    assert teacher_score(cells(configs, tmp_path), tmp_path / 'out') == 60.0
     assert (tmp_path / 'out/teacher/starts').read_text() == 'x'
-    assert teacher_score(cells(configs, tmp_path, lr='2')) == 60.0
+    assert teacher_score(cells(configs, tmp_path, lr='2'), tmp_path / 'out') == 60.0
     assert (tmp_path / 'out/teacher/starts').read_text() == 'xx'
 
 
 def test_plain_configs_have_no_teacher(configs, tmp_path):
-    assert teacher_score(cells(configs[:1], tmp_path)) is None
+    assert teacher_score(cells(configs[:1], tmp_path), tmp_path / 'out') is None
     assert not (tmp_path / 'out').exists()
 
 
 def test_a_teacher_that_fails_shows_why(configs, tmp_path):
     with pytest.raises(RuntimeError, match='no such teacher'):
-        teacher_score(cells(configs, tmp_path, lr='13'))
+        teacher_score(cells(configs, tmp_path, lr='13'), tmp_path / 'out')
 
 
 @pytest.mark.slow
@@ -62,8 +62,8 @@ def test_the_tools_own_score(tmp_path, digits, teacher_file):
         f'model.teacher_ckpt={teacher_file}',
     ]
     choice = tuple(tuple(option.split('=')) for option in options)
-    score = teacher_score(lay_out([str(ICKD)], [0], [[choice]], tmp_path / 'out'))
-    tool = TEACHER.parents[2] / 'tools/test.py'
-    run_tool(tool, ICKD, '--teacher', '--work-dir', tmp_path / 'own', '--cfg-options', *options)
-    (own,) = [line['mIoU'] for line in scalars(tmp_path / 'own')]
-    assert score == own and 0 < score < 100
+    laid_out = lay_out([str(ICKD)], [0], [[choice]], tmp_path / 'out')
+    score = teacher_score(laid_out, tmp_path / 'out')
+    tool, own = TEACHER.parents[2] / 'tools/test.py', tmp_path / 'own'
+    done = run_tool(tool, ICKD, '--teacher', '--work-dir', own, '--cfg-options', *options)
+    assert 0 < score < 100 and f'mIoU: {score:.4f}' in done.stdout + done.stderr
