@@ -129,4 +129,4 @@ def fold_batch_norms(model: nn.Module, pairs: list[tuple[nn.Module, nn.Module]])
     for parent in list(model.modules()):
         for name, child in parent._modules.items():
             if child in gone:
-                parent._modules[name] = nn.Identity()
+                parent._modules[name] = nn.Identity().eval()
