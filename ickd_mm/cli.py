@@ -15,6 +15,7 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 
+from .checking import check_options, check_text
 from .checkpoint import install_reader
 from .compat import start_processes_on_cpus
 from .hooks import attach_to_runners
@@ -46,15 +47,18 @@ def load_config(args: argparse.Namespace) -> Config:
 
     Raises:
         FileNotFoundError: if the config file does not exist.
+        KeyError: for a key that is there twice, or that nothing would read.
     """
     attach_to_runners()
     install_reader()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if not Path(args.config).is_file():
         raise FileNotFoundError(f'config {args.config!r} does not exist')
+    check_text(Path(args.config))
     cfg = Config.fromfile(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
+        check_options(cfg, args.cfg_options)
         cfg.merge_from_dict(args.cfg_options)
     if args.data_root is not None:
         for loader in LOADERS:
@@ -108,6 +112,7 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
     Raises:
         FileNotFoundError: if a folder is missing, naming the config key, the folder and what
             the config says in ``how_to_get_data``.
+        ValueError: if a list file is empty.
     """
     for loader in loaders:
         for node, key in _data_roots(cfg.get(loader), loader):
@@ -117,9 +122,17 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
                 raise FileNotFoundError(
                     f'{key} = {folder!r} is no folder (looked in {os.getcwd()}); {remedy}'
                 )
+            _check_list(node, key)
         dataset = cfg.get(loader, {}).get('dataset', {})
         if dataset.get('type') == 'ConcatDataset':
             _drop_absent_parts(dataset, cfg.get('how_to_get_data', ''))
+
+
+def _check_list(dataset: dict, key: str) -> None:
+    file = Path(dataset['data_root'], dataset.get('ann_file') or '')
+    if file.is_file() and file.stat().st_size < 100 and not file.read_bytes().strip():
+        key = key.replace('data_root', 'ann_file')
+        raise ValueError(f'{key}: {str(file)!r} lists no sample')
 
 
 def _drop_absent_parts(dataset: dict, remedy: str) -> None:

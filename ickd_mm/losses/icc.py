@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 
 from ..functional.icc import Grid, icc_loss, parse_grid
@@ -20,19 +22,19 @@ class ICKDLoss(nn.Module):
     Args:
         grid: ``n`` for n×n cells or ``(n, m)``. 1 is ICKD-C.
         normalize: True for the released row-normalised form, False for the paper's equation.
-        loss_weight: factor on the loss, at least 0.
+        loss_weight: factor on the loss, at least 0, finite.
 
     Raises:
         TypeError: if ``grid`` is no integer or pair of integers.
-        ValueError: if ``grid`` is below 1 or ``loss_weight`` below 0.
+        ValueError: if ``grid`` is below 1 or ``loss_weight`` below 0 or not finite.
     """
 
     def __init__(self, grid: Grid = 1, normalize: bool = True, loss_weight: float = 1.0) -> None:
         super().__init__()
         self.grid = parse_grid(grid)
         self.normalize = normalize
-        if not loss_weight >= 0:
-            raise ValueError(f'loss_weight must be at least 0, got {loss_weight!r}')
+        if not isinstance(loss_weight, (int, float)) or not 0 <= loss_weight < math.inf:
+            raise ValueError(f'loss_weight must be at least 0 and finite, got {loss_weight!r}')
         self.loss_weight = loss_weight
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
