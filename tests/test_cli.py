@@ -50,3 +50,13 @@ def test_no_part_is_dropped_where_all_are_missing(tmp_path):
     cfg = Config(dict(default_scope='mmseg', train_dataloader=dict(dataset=dataset)))
     check_data(cfg, ('train_dataloader',))
     assert len(cfg.train_dataloader.dataset.datasets) == 2
+
+
+@pytest.mark.parametrize('text', ['', '\n', ' \n\n'])
+def test_a_list_without_samples_is_named(tmp_path, text):
+    (tmp_path / 'train.txt').write_text(text)
+    cfg = config(tmp_path, ann_file='train.txt')
+    with pytest.raises(ValueError, match=r"dataset\.ann_file: '.*train\.txt' lists no sample"):
+        check_data(cfg, ('train_dataloader',))
+    (tmp_path / 'train.txt').write_text('a\n')
+    check_data(cfg, ('train_dataloader',))
