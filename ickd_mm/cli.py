@@ -11,6 +11,7 @@ from mmengine.config import Config, DictAction
 
 from .checkpoint import install_reader
 from .compat import start_processes_on_cpus
+from .config_checks import check_options, check_text
 from .hooks import attach_to_runners
 from .run_checks import set_data_root
 
@@ -39,15 +40,18 @@ def load_config(args: argparse.Namespace) -> Config:
 
     Raises:
         FileNotFoundError: if the config file does not exist.
+        KeyError: for a key that is there twice, or that nothing would read.
     """
     attach_to_runners()
     install_reader()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if not Path(args.config).is_file():
         raise FileNotFoundError(f'config {args.config!r} does not exist')
+    check_text(Path(args.config))
     cfg = Config.fromfile(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
+        check_options(cfg, args.cfg_options)
         cfg.merge_from_dict(args.cfg_options)
     if args.data_root is not None:
         set_data_root(cfg, args.data_root)

@@ -41,6 +41,7 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
     Raises:
         FileNotFoundError: if something is missing, naming the config key, what was looked for,
             where, and what the config says in ``how_to_get_data``.
+        ValueError: if a list file is empty.
     """
     scope = cfg.get('default_scope')
     for loader in loaders:
@@ -125,6 +126,8 @@ def _check_layout(cfg: Config, dataset: dict, key: str) -> None:
     lists = dataset.get('ann_file') or ''
     if isinstance(lists, str) and lists and not (root / lists).is_file():
         raise _missing(cfg, key, f"ann_file: no file '{root / lists}'")
+    if isinstance(lists, str) and lists and not _holds_text(root / lists):
+        raise ValueError(f"{key}.ann_file: '{root / lists}' lists no sample")
     prefix = dataset.get('data_prefix') or {}
     if isinstance(prefix, str):
         prefix = {'': prefix}
@@ -135,6 +138,10 @@ def _check_layout(cfg: Config, dataset: dict, key: str) -> None:
             )
     if str(dataset.get('type')).rsplit('.', 1)[-1] in CLASS_FOLDERS and not lists:
         _check_class_folders(cfg, dataset, key)
+
+
+def _holds_text(file: Path) -> bool:
+    return file.stat().st_size > 100 or bool(file.read_bytes().strip())
 
 
 def _check_class_folders(cfg: Config, dataset: dict, key: str) -> None:

@@ -52,7 +52,7 @@ def test_all_parts_missing_is_an_error(tmp_path):
     cfg = Config(dict(default_scope='mmseg', train_dataloader=dict(dataset=dataset)))
     with pytest.raises(FileNotFoundError, match=r'datasets\[0\]\.ann_file: no file .*a\.txt'):
         check_data(cfg, ('train_dataloader',))
-    (tmp_path / 'b.txt').touch()
+    (tmp_path / 'b.txt').write_text('x\n')
     check_data(cfg, ('train_dataloader',))
     assert [part.ann_file for part in cfg.train_dataloader.dataset.datasets] == ['b.txt']
 
@@ -170,3 +170,13 @@ def test_a_teacher_that_is_not_there_is_named_with_its_remedy(tmp_path):
 
 def test_a_config_without_a_teacher_has_none_missing():
     check_teacher(Config(dict(model=dict(type='A'), how_to_get_teacher='ask the dean')))
+
+
+@pytest.mark.parametrize('text', ['', '\n', ' \n\n'])
+def test_a_list_without_samples_is_named(tmp_path, text):
+    (tmp_path / 'train.txt').write_text(text)
+    cfg = config(tmp_path, ann_file='train.txt')
+    with pytest.raises(ValueError, match=r"dataset\.ann_file: '.*train\.txt' lists no sample"):
+        check_data(cfg, ('train_dataloader',))
+    (tmp_path / 'train.txt').write_text('a\n')
+    check_data(cfg, ('train_dataloader',))

@@ -8,7 +8,9 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 import ickd_mm  # noqa: F401  (closes the stack's gaps)
+from ickd_mm.checkpoint.resuming import choose_resume
 from ickd_mm.cli import add_config_arguments, end_processes, load_config
+from ickd_mm.config_checks import check_keys
 from ickd_mm.run_checks import check_data, check_teacher
 
 
@@ -21,8 +23,8 @@ def use_amp(cfg: Config) -> None:
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 
 
-def main() -> None:
-    """Parse the command line and train."""
+def prepare(words: list[str] | None = None) -> Config:
+    """Read a command line (default: this process's) and return a config ready to run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument(
@@ -30,20 +32,27 @@ def main() -> None:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from a checkpoint, or from the newest in the work folder',
+        help='go on from a checkpoint, or from the newest whole one in the work folder',
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision')
     add_config_arguments(parser)
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     cfg = load_config(args)
+    check_keys(cfg)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
     check_teacher(cfg)
     if args.amp:
         use_amp(cfg)
     if args.resume:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
-    Runner.from_cfg(cfg).train()
+        choose_resume(cfg, None if args.resume == 'auto' else args.resume)
+    elif cfg.get('resume'):
+        choose_resume(cfg, cfg.get('load_from'))
+    return cfg
+
+
+def main() -> None:
+    """Train."""
+    Runner.from_cfg(prepare()).train()
     end_processes()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from mmengine.config import ConfigDict
 
 from .sources import ModelSource
@@ -31,4 +33,8 @@ def teacher_config(model: ConfigDict, ckpt: str | None = None) -> tuple[ConfigDi
     if not is_distiller(model):
         raise ValueError(f'the config has no teacher: its model is a {model.get("type")}')
     source = ModelSource.read(model.teacher, 'teacher')
+    if not source.origin:  # as the distiller does
+        shared = student_config(model).get('data_preprocessor')
+        if shared is not None:
+            source.cfg.setdefault('data_preprocessor', copy.deepcopy(shared))
     return source.cfg, locate(ckpt or model.teacher_ckpt, source.origin)

@@ -87,8 +87,12 @@ class ModelSource:
 
         Raises:
             TypeError: if what the config builds is no mmengine model.
+            ValueError: if its package refuses the config.
         """
-        model = MODELS.build(self.cfg)
+        try:
+            model = MODELS.build(self.cfg)
+        except (AssertionError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f'{key}: cannot build {self.cfg.type}: {error}') from error
         if not isinstance(model, BaseModel):
             raise TypeError(f'{key} must be an mmengine BaseModel, got {type(model).__name__}')
         return model

@@ -1,5 +1,14 @@
 """What is the runner's business, not the model's."""
 
-from .student_checkpoint import PackCheckpointHook, UnpackCheckpointHook, attach_to_runners
+from .attach import attach_to_runners
+from .finite import FiniteCheckHook
+from .student_checkpoint import PackCheckpointHook, UnpackCheckpointHook
+from .teacher_val import TeacherValHook
 
-__all__ = ['PackCheckpointHook', 'UnpackCheckpointHook', 'attach_to_runners']
+__all__ = [
+    'FiniteCheckHook',
+    'PackCheckpointHook',
+    'TeacherValHook',
+    'UnpackCheckpointHook',
+    'attach_to_runners',
+]

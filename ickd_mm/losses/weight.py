@@ -11,6 +11,6 @@ def checked_weight(loss_weight: float) -> float:
     Raises:
         ValueError: otherwise.
     """
-    if not 0 <= loss_weight < math.inf:
+    if not isinstance(loss_weight, (int, float)) or not 0 <= loss_weight < math.inf:
         raise ValueError(f'loss_weight must be finite and at least 0, got {loss_weight!r}')
     return loss_weight

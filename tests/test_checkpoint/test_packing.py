@@ -94,3 +94,33 @@ def test_what_fits_nowhere_is_left_out_and_named():
     dropped = []
     assert to_plain({'a': object(), 'b': 1}, 'meta', dropped) == {'b': 1}
     assert dropped == ['meta.a']
+
+
+def test_the_state_of_the_amp_scaler_comes_back(tmp_path, monkeypatch):
+    """mmengine's wrapper with torch's CPU scaler in it: the wrapper itself wants an accelerator."""
+    from mmengine.optim import AmpOptimWrapper
+    from mmengine.optim.optimizer import amp_optimizer_wrapper as module
+
+    for name in dir(module):
+        if name.startswith('is_') and name.endswith('_available'):
+            monkeypatch.setattr(module, name, lambda: True)
+    monkeypatch.setattr(module, 'GradScaler', lambda **kw: torch.amp.GradScaler('cpu', **kw))
+
+    def wrapper():
+        layer = torch.nn.Linear(1, 1)
+        optimizer = torch.optim.SGD(layer.parameters(), 0.1, momentum=0.9)
+        return layer, AmpOptimWrapper(loss_scale='dynamic', optimizer=optimizer)
+
+    layer, before = wrapper()
+    for value in (1.0, float('inf'), 1.0):  # the second step overflows and is skipped
+        before.update_params(layer(torch.full((1, 1), value)).sum())
+    packed = dict(checkpoint(), optimizer=before.state_dict())
+    assert pack(packed) == []
+    torch.save(packed, tmp_path / 'a.pth')
+    read = torch.load(tmp_path / 'a.pth', weights_only=True)
+    unpack(read)
+    _, after = wrapper()
+    after.load_state_dict(read['optimizer'])
+    scaler = after.loss_scaler.state_dict()
+    assert scaler == before.loss_scaler.state_dict()
+    assert (scaler['scale'], scaler['_growth_tracker']) == (2.0**15, 1)

@@ -1,5 +1,6 @@
 _base_ = '../pspnet_r18_student.py'
 custom_imports = dict(imports=['ickd_mm'])  # lets mmseg's own tools run it on mmcv-lite too
+teacher_val = True  # score the teacher before the first iteration
 model = dict(
     _delete_=True,
     type='ickd_mm.FeatureDistiller',

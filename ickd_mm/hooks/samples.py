@@ -1,0 +1,145 @@
+"""Name the file of a sample that cannot be used."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import Compose
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+IGNORED = 255
+_FILES = ('img_path', 'seg_map_path')
+
+
+class NamingPipeline(Compose):
+    """A data set's pipeline whose errors name the sample's files, labels included.
+
+    Args:
+        pipeline: the pipeline to run.
+        classes: number of classes; labels must lie in [0, classes) or be ``ignored``.
+        ignored: label that means no label.
+        strict: raise for another label; else warn, once a file. mmseg's evaluation tolerates
+            such labels and leaves their pixels out of the score.
+    """
+
+    def __init__(self, pipeline: Compose, classes: int, ignored: int, strict: bool) -> None:
+        self.transforms = pipeline.transforms
+        self.classes, self.ignored, self.strict = classes, ignored, strict
+        self._warned: set[str] = set()
+
+    def __call__(self, data: dict) -> Any:
+        """Run the pipeline on one sample.
+
+        Raises:
+            ValueError: naming the files of a sample that fails, or whose labels are outside the
+                classes.
+        """
+        files = {key: data[key] for key in _FILES if isinstance(data.get(key), str)}
+        try:
+            made = super().__call__(data)
+        except Exception as error:
+            named = ', '.join(f'{key} {file!r}' for key, file in files.items())
+            kind = type(error).__name__
+            raise ValueError(f'cannot prepare the sample with {named}: {kind}: {error}') from error
+        wrong = self._outside(made)
+        if wrong:
+            file = files.get('seg_map_path') or files.get('img_path', 'a sample')
+            self._report(
+                f'{file!r} holds labels {wrong}, outside the {self.classes} classes of the data '
+                f'set (0 to {self.classes - 1}, {self.ignored} for none)',
+                file,
+            )
+        return made
+
+    def _outside(self, made: Any) -> list[int]:
+        labels = _labels(made)
+        if not self.classes or labels is None or not labels.size:
+            return []
+        if labels.min() >= 0 and labels.max() < self.classes:
+            return []
+        found = np.unique(labels)
+        wrong = found[((found < 0) | (found >= self.classes)) & (found != self.ignored)]
+        return [int(label) for label in wrong[:5]]
+
+    def _report(self, message: str, file: str) -> None:
+        if self.strict:
+            raise ValueError(message)
+        if file not in self._warned:
+            self._warned.add(file)
+            message += '; evaluation leaves these pixels out'
+            print_log(message, 'current', logging.WARNING)
+
+
+def _labels(made: Any) -> np.ndarray | None:
+    """Labels of a sample: packed by mmseg or mmpretrain, or not packed yet."""
+    if not isinstance(made, dict):
+        return None
+    sample = made.get('data_samples')
+    for name, part in (('gt_sem_seg', 'data'), ('gt_label', None)):
+        label = getattr(sample, name, None)
+        label = getattr(label, part, None) if part else label
+        if label is not None:
+            return label.numpy()
+    return made.get('gt_seg_map')
+
+
+def _leaves(dataset: Any) -> Iterator[Any]:
+    """Data sets that read files, below those that wrap them."""
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    if inner[0] is None:
+        yield dataset
+    else:
+        for part in inner:
+            yield from _leaves(part)
+
+
+def watch(dataset: Any, strict: bool) -> None:
+    """Let every data set below ``dataset`` name the files that it cannot use.
+
+    Args:
+        dataset: as a data loader holds it, wrapped or not.
+        strict: see :class:`NamingPipeline`.
+
+    Raises:
+        ValueError: if one holds no sample, naming its list file or folder.
+    """
+    for leaf in _leaves(dataset):
+        if hasattr(leaf, '__len__') and not len(leaf):
+            prefix = getattr(leaf, 'data_prefix', None)
+            source = getattr(leaf, 'ann_file', '') or prefix or type(leaf).__name__
+            raise ValueError(f'{source!r} lists no sample: {type(leaf).__name__} is empty')
+        pipeline = getattr(leaf, 'pipeline', None)
+        if type(pipeline) is Compose:
+            classes = (getattr(leaf, 'metainfo', None) or {}).get('classes') or ()
+            ignored = getattr(leaf, 'ignore_index', IGNORED)
+            leaf.pipeline = NamingPipeline(pipeline, len(classes), ignored, strict)
+
+
+@functools.cache
+def watch_loaders() -> None:
+    """Watch the data of every loader that a runner builds; strictly where it trains on them.
+
+    The pipelines run where they did, in the loader's processes, and configs stay as they are.
+    """
+    build, build_train = Runner.build_dataloader, Runner.build_train_loop
+    training: list[bool] = []
+
+    def build_dataloader(*args: Any, **kwargs: Any) -> Any:
+        loader = build(*args, **kwargs)
+        watch(loader.dataset, strict=bool(training))
+        return loader
+
+    def build_train_loop(self: Runner, loop: Any) -> Any:
+        training.append(True)
+        try:
+            return build_train(self, loop)
+        finally:
+            training.clear()
+
+    Runner.build_dataloader = staticmethod(functools.wraps(build)(build_dataloader))
+    Runner.build_train_loop = functools.wraps(build_train)(build_train_loop)

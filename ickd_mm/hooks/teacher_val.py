@@ -1,0 +1,110 @@
+"""Score the teacher before training, beside the student and by the same evaluator.
+
+The distillers import this room; what is taken from them is imported when it is used.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import Any
+
+import torch
+from mmengine.config import ConfigDict
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from ..registry import HOOKS, MODELS
+
+SCORES = ('mIoU', 'accuracy/top1')
+
+
+def chance(classes: int) -> float:
+    """Return the score, in percent, that a model which always gives one answer cannot pass.
+
+    For mIoU over C classes that is 100/C, whatever the answer and however frequent: one class
+    has an IoU of at most 1, the others 0. For accuracy it is 100/C where classes are equally
+    frequent.
+    """
+    return 100 / classes
+
+
+def looks_like_chance(score: float, classes: int) -> bool:
+    """Tell whether a score in percent is hardly above chance.
+
+    Hardly: by less than half of chance itself and less than a tenth of what is above it, so
+    13.6 for 11 classes, 55 for two.
+    """
+    level = chance(classes)
+    return not score >= level + min(level / 2, (100 - level) / 10)
+
+
+@HOOKS.register_module()
+class TeacherValHook(Hook):
+    """Score the teacher on the validation set before the first iteration.
+
+    The scores are logged as ``teacher/<name>`` at once, and again beside the student's at every
+    validation. Where one is at the level of chance, a warning says so. The student's run is not
+    touched: the teacher, the data loader and the evaluator are built for this alone, and every
+    random generator is put back.
+
+    ``teacher_val = True`` at the top of a config asks for it. A resumed run has the scores in its
+    checkpoint.
+    """
+
+    priority = 'LOW'
+
+    def before_train(self, runner: Runner) -> None:
+        """Score the teacher, unless a resumed run knows its scores.
+
+        Raises:
+            ValueError: if the config has no teacher or no validation set.
+        """
+        if any(key.startswith('val/teacher/') for key in runner.message_hub.log_scalars):
+            return
+        from ..distillers.probe import preserved_randomness
+
+        if runner.cfg.get('val_dataloader') is None or runner.cfg.get('val_evaluator') is None:
+            raise ValueError('teacher_val needs val_dataloader and val_evaluator in the config')
+        with preserved_randomness():
+            metrics, meta = self._score(runner)
+        scores = {f'teacher/{key}': float(value) for key, value in metrics.items()}
+        text = '  '.join(f'{key}: {value:.4f}' for key, value in scores.items())
+        print_log(f'Teacher on the validation set: {text}', 'current')
+        runner.visualizer.add_scalars(dict(scores), step=runner.iter)
+        for key, value in scores.items():
+            runner.message_hub.update_scalar(f'val/{key}', value)
+        self._warn(metrics, meta)
+
+    @torch.no_grad()
+    def _score(self, runner: Runner) -> tuple[dict[str, Any], dict[str, Any]]:
+        from ..distillers.plain import teacher_config
+        from ..distillers.weights import restore
+
+        cfg = copy.deepcopy(runner.cfg)
+        model_cfg, weights = teacher_config(cfg.model)
+        if cfg.get('data_preprocessor') is not None:
+            model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
+        teacher = MODELS.build(ConfigDict(model_cfg))
+        restore(teacher, weights)
+        teacher.to(next(runner.model.parameters()).device).eval()
+        loader = runner.build_dataloader(cfg.val_dataloader, seed=runner.seed)
+        evaluator = runner.build_evaluator(cfg.val_evaluator)
+        meta = getattr(loader.dataset, 'metainfo', {})
+        evaluator.dataset_meta = meta
+        for batch in loader:
+            evaluator.process(data_samples=teacher.val_step(batch), data_batch=batch)
+        return evaluator.evaluate(len(loader.dataset)), meta
+
+    def _warn(self, metrics: dict[str, Any], meta: dict[str, Any]) -> None:
+        classes = len(meta.get('classes') or ())
+        for key in SCORES:
+            if key in metrics and classes > 1 and looks_like_chance(metrics[key], classes):
+                print_log(
+                    f'The teacher scores {key} {metrics[key]:.2f}; always giving one answer scores '
+                    f'up to {chance(classes):.2f} with {classes} classes. Are teacher, '
+                    'teacher_ckpt and its data_preprocessor the right ones?',
+                    'current',
+                    logging.WARNING,
+                )
