@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +56,9 @@ class ModelSource:
             ValueError: if the config file holds no model.
         """
         if isinstance(spec, dict):
-            source = cls(ConfigDict(spec), '')
+            source = cls(
+                ConfigDict(copy.deepcopy(dict(spec))), ''
+            )  # models change what they are built of
         elif isinstance(spec, (str, os.PathLike)):
             source = cls._from_file(os.fspath(spec), key)
         else:

@@ -49,6 +49,7 @@ class FrozenTeacher:
         self.renormalise = renormalise
         self.copies = copies
         self.options = run or TeacherRun()
+        self.stop = True
         self._layout = torch.contiguous_format
         self._packed = False
         self._prepare(size)
@@ -128,7 +129,7 @@ class FrozenTeacher:
             self._packed = wanted
 
     def _run_to_last_tap(self, images: Tensor) -> dict[Tap, Tensor]:
-        with Capture(self.model, self.taps, 'teacher', stop=True, copies=self.copies) as seen:
+        with Capture(self.model, self.taps, 'teacher', stop=self.stop, copies=self.copies) as seen:
             self.model(images, mode='tensor')
         return {tap: seen[tap] for tap in self.taps}
 
