@@ -12,6 +12,7 @@ from ickd_mm.experiments.grid import lay_out, parse_variation, run_all
 from ickd_mm.experiments.plot import plot_curves, plot_final
 from ickd_mm.experiments.report import as_table, final_points, summarize, write
 from ickd_mm.experiments.run import Result
+from ickd_mm.experiments.teacher import teacher_score
 
 
 def main() -> None:
@@ -47,6 +48,9 @@ def main() -> None:
 
     args.work_dir.mkdir(parents=True, exist_ok=True)
     console = Console()
+    teacher = teacher_score(cells)
+    if teacher is not None:
+        console.print(f'teacher: {teacher:.2f}')
     results: dict[str, dict[int, Result]] = {cell.name: {} for cell in cells}
     columns = (
         *Progress.get_default_columns()[:2],
@@ -62,8 +66,8 @@ def main() -> None:
             results[cell.name][seed] = result
             bar.advance(task)
     metric = next(iter(results[cells[0].name].values())).metric
-    lines = summarize(cells, results)
-    write(lines, metric, args.work_dir)
+    lines = summarize(cells, results, teacher)
+    write(lines, metric, args.work_dir, teacher)
     steps = dict(zip((Path(config).stem for config in args.configs), args.step_seconds))
     pace = {cell.name: steps[cell.config] for cell in cells if cell.config in steps}
     plot_curves(results, metric, args.work_dir / 'curves.png', pace)
@@ -72,7 +76,7 @@ def main() -> None:
     if points:
         plot_final(points, cells[0].choice[0][0], metric, args.work_dir / 'final.png')
         files += ', final.png'
-    console.print(as_table(lines, metric))
+    console.print(as_table(lines, metric, teacher))
     console.print(f'Written to {args.work_dir}: {files}')
 
 

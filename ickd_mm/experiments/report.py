@@ -30,6 +30,8 @@ class Line:
         interval: half width of its 95 % t-interval over seeds; 0 for one seed.
         step_seconds: median seconds of an iteration.
         seconds: mean seconds of a run.
+        share: percent of the way from the reference's mean to the teacher's score that the gain
+            covers; None for the reference itself, or where no teacher is better than it.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Line:
     interval: float
     step_seconds: float
     seconds: float
+    share: float | None = None
 
 
 def _spread(values: list[float]) -> float:
@@ -54,15 +57,32 @@ def _reference(cell: Cell, cells: list[Cell]) -> str:
     return Cell(cells[0].config, cell.choice, {}).name
 
 
-def summarize(cells: list[Cell], results: dict[str, dict[int, Result]]) -> list[Line]:
-    """Turn the results (name -> seed -> result) of ``cells`` into lines."""
+def _share(gain: float, reference: list[float], teacher: float | None) -> float | None:
+    gap = 0.0 if teacher is None else teacher - statistics.mean(reference)
+    return 100 * gain / gap if gap > 0 else None
+
+
+def summarize(
+    cells: list[Cell], results: dict[str, dict[int, Result]], teacher: float | None = None
+) -> list[Line]:
+    """Turn the results (name -> seed -> result) of ``cells`` into lines.
+
+    Args:
+        cells: what was run.
+        results: name -> seed -> result.
+        teacher: the teacher's score, 0-100, where there is one.
+    """
     lines = []
     for cell in cells:
         name, by_seed = cell.name, results[cell.name]
         reference = results[_reference(cell, cells)]
         scores = [by_seed[seed].score for seed in sorted(by_seed)]
-        gains = [by_seed[s].score - reference[s].score for s in sorted(by_seed) if s in reference]
+        paired = [seed for seed in sorted(by_seed) if seed in reference]
+        gains = [by_seed[seed].score - reference[seed].score for seed in paired]
         n = len(gains)
+        gain = statistics.mean(gains) if gains else float('nan')
+        known = gains and reference is not by_seed
+        bases = [reference[seed].score for seed in paired]
         width = student_t.ppf(0.975, n - 1) * _spread(gains) / n**0.5 if n > 1 else 0.0
         lines.append(
             Line(
@@ -71,35 +91,44 @@ def summarize(cells: list[Cell], results: dict[str, dict[int, Result]]) -> list[
                 scores,
                 statistics.mean(scores),
                 _spread(scores),
-                statistics.mean(gains) if gains else float('nan'),
+                gain,
                 float(width),
                 statistics.median(r.step_seconds for r in by_seed.values()),
                 statistics.mean(r.seconds for r in by_seed.values()),
+                _share(gain, bases, teacher) if known else None,
             )
         )
     return lines
 
 
-def as_table(lines: list[Line], metric: str) -> Table:
-    """Lay the lines out for the terminal."""
-    table = Table(title=f'{metric}, mean ± sd over {len(lines[0].seeds)} seeds')
-    for heading in ('run', metric, 'gain (95 %)', 's / step', 's / run'):
+def as_table(lines: list[Line], metric: str, teacher: float | None = None) -> Table:
+    """Lay the lines out for the terminal; with a teacher's score, its share is a column."""
+    title = f'{metric}, mean ± sd over {len(lines[0].seeds)} seeds'
+    table = Table(title=title if teacher is None else f'{title}; teacher {teacher:.1f}')
+    headings = ['run', metric, 'gain (95 %)', 's / step', 's / run']
+    if teacher is not None:
+        headings.insert(3, 'of the gap')
+    for heading in headings:
         table.add_column(heading, justify='left' if heading == 'run' else 'right')
     for line in lines:
-        table.add_row(
+        row = [
             line.name,
             f'{line.mean:.1f} ± {line.sd:.1f}',
             f'{line.gain:+.1f} ± {line.interval:.1f}' if line.gain or line.interval else '',
             f'{line.step_seconds:.3f}',
             f'{line.seconds:.0f}',
-        )
+        ]
+        if teacher is not None:
+            row.insert(3, '' if line.share is None else f'{line.share:.0f} %')
+        table.add_row(*row)
     return table
 
 
-def write(lines: list[Line], metric: str, root: Path) -> None:
+def write(lines: list[Line], metric: str, root: Path, teacher: float | None = None) -> None:
     """Write ``table.json`` and ``table.csv``."""
     rows = [asdict(line) for line in lines]
-    (root / 'table.json').write_text(json.dumps({'metric': metric, 'lines': rows}, indent=1))
+    table = {'metric': metric, 'teacher': teacher, 'lines': rows}
+    (root / 'table.json').write_text(json.dumps(table, indent=1))
     with open(root / 'table.csv', 'w', newline='') as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -31,6 +33,23 @@ def tool(name: str) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise FileNotFoundError(f'no {name} in {package.parent / "tools"} or {package / ".mim/tools"}')
+
+
+def replace_text(file: Path, text: str) -> None:
+    """Write a file as a whole: a process that is killed meanwhile leaves the old one."""
+    part = file.with_suffix('.part')
+    part.write_text(text)
+    part.replace(file)
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end this process with its parent, however that ends.
+
+    A training that outlived a killed comparison would write into the folder of the one that
+    the next comparison starts.
+    """
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 @dataclass
@@ -110,6 +129,7 @@ class Run:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 env=env,
+                preexec_fn=_die_with_parent if sys.platform == 'linux' else None,
             )
 
     def finish(self, process: subprocess.Popen, started: float) -> Result:
@@ -126,7 +146,7 @@ class Run:
             )
         result = read_result(self.folder, time.time() - started)
         stored = dict(asdict(result), run=self.identity())
-        (self.folder / RESULT).write_text(json.dumps(stored, indent=1))
+        replace_text(self.folder / RESULT, json.dumps(stored, indent=1))
         return result
 
 

@@ -1,0 +1,9 @@
+# ICKD-C. Weight 2.5: the released CIFAR-100 recipe of ADLab-AutoDrive/ICKD.
+_base_ = '../../_base_/distilled/resnet_digits.py'
+model = dict(
+    pairs=dict(
+        loss_icc=dict(
+            student='backbone.layer4',
+            teacher='backbone.layer4',
+            connector=dict(type='ickd_mm.ConvConnector', kernel_size=1),
+            loss=dict(type='ickd_mm.ICKDLoss', grid=1, loss_weight=2.5))))

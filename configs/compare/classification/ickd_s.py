@@ -1,0 +1,9 @@
+# ICKD-S. No weight of it was ever released; 5 is the demo's (docs/demo.md).
+_base_ = '../../_base_/distilled/resnet_digits.py'
+model = dict(
+    pairs=dict(
+        loss_icc=dict(
+            student='backbone.layer4',
+            teacher='backbone.layer4',
+            connector=dict(type='ickd_mm.ConvConnector', kernel_size=1),
+            loss=dict(type='ickd_mm.ICKDLoss', grid=(2, 2), loss_weight=5.0))))

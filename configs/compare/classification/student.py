@@ -1,0 +1,2 @@
+# The student alone.
+_base_ = '../../digits/resnet_student.py'

@@ -1,0 +1,13 @@
+# Variational information distillation (Ahn et al., arXiv 1904.05835). Weight 1:
+# scripts/run_cifar_distill.sh of HobbitLong/RepDistiller.
+_base_ = '../../_base_/distilled/resnet_digits.py'
+model = dict(
+    pairs=dict(
+        loss_vid=dict(
+            student='backbone.layer4',
+            teacher='backbone.layer4',
+            connector=dict(type='ickd_mm.VIDRegressor'),
+            loss=dict(
+                type='ickd_mm.TorchdistillLoss',
+                key='VIDLoss',
+                loss_weight=1.0))))

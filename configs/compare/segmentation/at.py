@@ -1,0 +1,12 @@
+# Attention transfer (Zagoruyko and Komodakis, arXiv 1612.03928). Weight 1000:
+# scripts/run_cifar_distill.sh of HobbitLong/RepDistiller.
+_base_ = '../../_base_/distilled/pspnet_digits.py'
+model = dict(
+    pairs=dict(
+        loss_at=dict(
+            student='backbone.layer4',
+            teacher='backbone.layer4',
+            loss=dict(
+                type='ickd_mm.TorchdistillLoss',
+                key='ATLoss',
+                loss_weight=1000.0))))

@@ -1,0 +1,14 @@
+# Correlation congruence between pooled features (Peng et al., arXiv 1904.01802).
+# Weight 0.02: scripts/run_cifar_distill.sh of HobbitLong/RepDistiller (which compares
+# neighbours in the batch; torchdistill has the paper's kernel between all).
+_base_ = '../../_base_/distilled/pspnet_digits.py'
+model = dict(
+    pairs=dict(
+        loss_cc=dict(
+            student='backbone.layer4',
+            teacher='backbone.layer4',
+            loss=dict(
+                type='ickd_mm.TorchdistillLoss',
+                key='CCKDLoss',
+                rows='images',
+                loss_weight=0.02))))

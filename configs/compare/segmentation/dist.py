@@ -1,0 +1,13 @@
+# DIST, every pixel a sample. Weights 1 and 1: Huang et al., arXiv 2205.10536,
+# segmentation/losses/dist_kd.py of hunto/DIST_KD.
+_base_ = '../../_base_/distilled/pspnet_digits.py'
+model = dict(
+    pairs=dict(
+        loss_dist=dict(
+            student='decode_head.conv_seg',
+            teacher='decode_head.conv_seg',
+            loss=dict(
+                type='ickd_mm.TorchdistillLoss',
+                key='DISTLoss',
+                rows='pixels',
+                loss_weight=1.0))))

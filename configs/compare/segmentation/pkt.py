@@ -1,0 +1,13 @@
+# Probabilistic transfer of pooled features (Passalis and Tefas, arXiv 1803.10837).
+# Weight 30000: scripts/run_cifar_distill.sh of HobbitLong/RepDistiller.
+_base_ = '../../_base_/distilled/pspnet_digits.py'
+model = dict(
+    pairs=dict(
+        loss_pkt=dict(
+            student='backbone.layer4',
+            teacher='backbone.layer4',
+            loss=dict(
+                type='ickd_mm.TorchdistillLoss',
+                key='PKTLoss',
+                rows='images',
+                loss_weight=30000.0))))

@@ -1,0 +1,14 @@
+# Relations between pooled features (Park et al., arXiv 1904.05068). Distances 25, angles 50:
+# distiller_zoo/RKD.py of HobbitLong/RepDistiller.
+_base_ = '../../_base_/distilled/pspnet_digits.py'
+model = dict(
+    pairs=dict(
+        loss_rkd=dict(
+            student='backbone.layer4',
+            teacher='backbone.layer4',
+            loss=dict(
+                type='ickd_mm.TorchdistillLoss',
+                key='RKDLoss',
+                rows='images',
+                dist_factor=25.0,
+                angle_factor=50.0))))

@@ -1,0 +1,60 @@
+"""The score of the teacher that a comparison distils, taken once through ``tools/test.py``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from mmengine.config import Config
+
+from ..distillers.plain import is_distiller
+from .grid import Cell
+from .run import METRICS, Run, read_scalars, replace_text, tool
+
+SCORE = 'score.json'
+
+
+def _distilled(cells: list[Cell]) -> Run | None:
+    """The first run that has a teacher, without its seed."""
+    for cell in cells:
+        run = next(iter(cell.runs.values()))
+        if is_distiller(Config.fromfile(run.config, import_custom_modules=False).model):
+            return Run(run.config, run.folder.parent / 'teacher', cell.choice)
+    return None
+
+
+def teacher_score(cells: list[Cell]) -> float | None:
+    """Score the teacher of the first distilled config, or remember its score.
+
+    Args:
+        cells: the comparison; what is varied in the first distilled one holds here too.
+
+    Returns:
+        The score, 0-100; None where nothing is distilled.
+
+    Raises:
+        RuntimeError: if testing fails or gives no score, with the end of its log.
+    """
+    run = _distilled(cells)
+    if run is None:
+        return None
+    run.folder.mkdir(parents=True, exist_ok=True)
+    stored, identity = run.folder / SCORE, run.identity()
+    try:
+        known = json.loads(stored.read_text())
+        if known['run'] == identity:
+            return float(known['score'])
+    except (OSError, ValueError, KeyError):
+        pass
+    words = [sys.executable, str(tool('test.py')), run.config, '--teacher']
+    words += ['--work-dir', str(run.folder)]
+    if run.options:
+        words += ['--cfg-options', *(f'{key}={value}' for key, value in run.options)]
+    done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    scores = [line[m] for line in read_scalars(run.folder) for m in METRICS if m in line]
+    if done.returncode != 0 or not scores:
+        tail = '\n'.join((done.stdout + done.stderr).splitlines()[-8:])
+        raise RuntimeError(f'{" ".join(words[1:])}\nended with {done.returncode}:\n{tail}')
+    replace_text(stored, json.dumps({'score': scores[-1], 'run': identity}))
+    return float(scores[-1])

@@ -1,0 +1,69 @@
+"""The teacher's score in a comparison, through tools/test.py or a quick stand-in for it."""
+
+import textwrap
+
+import pytest
+from support import ICKD, TEACHER, data_options, run_tool, scalars
+
+from ickd_mm.experiments import teacher as teacher_module
+from ickd_mm.experiments.grid import lay_out
+from ickd_mm.experiments.teacher import teacher_score
+
+TOOL = """
+import json, pathlib, sys
+assert '--teacher' in sys.argv
+folder = pathlib.Path(sys.argv[sys.argv.index('--work-dir') + 1])
+with open(folder / 'starts', 'a') as file:
+    file.write('x')
+options = dict(o.split('=') for o in sys.argv[sys.argv.index('--cfg-options') + 1:])
+if options['lr'] == '13':
+    sys.exit('no such teacher')
+(folder / 'now/vis_data').mkdir(parents=True, exist_ok=True)
+(folder / 'now/vis_data/scalars.json').write_text(json.dumps(dict(step=0, mIoU=60.0)))
+"""
+
+
+@pytest.fixture
+def configs(tmp_path, monkeypatch):
+    (tmp_path / 'test.py').write_text(textwrap.dedent(TOOL))
+    monkeypatch.setattr(teacher_module, 'tool', lambda name: tmp_path / name)
+    (tmp_path / 'alone.py').write_text("model = dict(type='EncoderDecoder')\n")
+    (tmp_path / 'taught.py').write_text("model = dict(type='ickd_mm.FeatureDistiller')\n")
+    return [str(tmp_path / 'alone.py'), str(tmp_path / 'taught.py')]
+
+
+def cells(configs, tmp_path, lr='1'):
+    return lay_out(configs, [0, 1], [[(('lr', lr),)]], tmp_path / 'out')
+
+
+def test_scored_once_and_remembered(configs, tmp_path):
+    assert teacher_score(cells(configs, tmp_path)) == 60.0
+    assert teacher_score(cells(configs, tmp_path)) == 60.0
+    assert (tmp_path / 'out/teacher/starts').read_text() == 'x'
+    assert teacher_score(cells(configs, tmp_path, lr='2')) == 60.0
+    assert (tmp_path / 'out/teacher/starts').read_text() == 'xx'
+
+
+def test_plain_configs_have_no_teacher(configs, tmp_path):
+    assert teacher_score(cells(configs[:1], tmp_path)) is None
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_teacher_that_fails_shows_why(configs, tmp_path):
+    with pytest.raises(RuntimeError, match='no such teacher'):
+        teacher_score(cells(configs, tmp_path, lr='13'))
+
+
+@pytest.mark.slow
+def test_the_tools_own_score(tmp_path, digits, teacher_file):
+    options = [
+        *data_options(digits),
+        f'model.teacher={TEACHER}',
+        f'model.teacher_ckpt={teacher_file}',
+    ]
+    choice = tuple(tuple(option.split('=')) for option in options)
+    score = teacher_score(lay_out([str(ICKD)], [0], [[choice]], tmp_path / 'out'))
+    tool = TEACHER.parents[2] / 'tools/test.py'
+    run_tool(tool, ICKD, '--teacher', '--work-dir', tmp_path / 'own', '--cfg-options', *options)
+    (own,) = [line['mIoU'] for line in scalars(tmp_path / 'own')]
+    assert score == own and 0 < score < 100
