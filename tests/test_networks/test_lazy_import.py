@@ -10,7 +10,7 @@ HIDDEN = 'import sys; sys.modules[{package!r}] = None\n'  # as if it were not in
 
 def python(code):
     return subprocess.run(
-        [sys.executable, '-c', code], cwd=REPO, capture_output=True, text=True, timeout=120
+        [sys.executable, '-c', code], cwd=REPO, capture_output=True, text=True, timeout=300
     )
 
 
