@@ -38,11 +38,16 @@ def counted_by_hand(cfg, size):
     return 3 * sum(forward) - forward[0]
 
 
-def test_the_arithmetic_of_a_step():
-    cfg = Config.fromfile(CLASSIFIER)
-    found = estimate.estimate(str(CLASSIFIER), images=2, tflops=2.0)
+@pytest.mark.parametrize(
+    'file, images',
+    [(CLASSIFIER, 600 * 32), (REPO / 'configs/cifar100/mobilenet_v2.py', 240 * 50_000)],
+    ids=('dense', 'depthwise'),
+)
+def test_the_arithmetic_of_a_step(file, images):
+    cfg = Config.fromfile(file)
+    found = estimate.estimate(str(file), images=2, tflops=2.0)
     assert found.gflops * 1e9 == pytest.approx(counted_by_hand(cfg, (32, 32)), rel=1e-6)
-    assert found.images == cfg.train_cfg.max_iters * cfg.train_dataloader.batch_size
+    assert found.images == images
     assert found.hours == pytest.approx(found.images * found.gflops / 2000 / 3600)
     assert found.hours_on_8 == pytest.approx(found.hours / 8)
     assert found.cpu_seconds > 0

@@ -27,6 +27,11 @@ def test_every_config_has_one_row_and_every_row_its_config():
     assert sorted(listed) == sorted(file.relative_to(REPO).as_posix() for file in FILES)
 
 
+def test_names_are_unique():
+    names = [row['Name'] for row in ROWS]
+    assert len(names) == len(set(names))
+
+
 def test_every_metafile_is_in_the_index():
     found = sorted(file.relative_to(REPO).as_posix() for file in ROOT.rglob('metafile.yml'))
     assert sorted(INDEX) == found
@@ -35,7 +40,7 @@ def test_every_metafile_is_in_the_index():
 @pytest.mark.parametrize('row, collections', rows(), ids=lambda value: str(value)[:60])
 def test_a_row_says_what_is_needed(row, collections):
     assert row['In Collection'] in collections
-    assert row['Name'] == row['Config'].rsplit('/', 1)[1].removesuffix('.py')
+    assert row['Name'].endswith(row['Config'].rsplit('/', 1)[1].removesuffix('.py'))
     metadata = row['Metadata']
     assert all(metadata[key] for key in ('Teacher', 'Student', 'Training Data'))
     (result,) = row['Results']

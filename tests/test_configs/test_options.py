@@ -11,12 +11,12 @@ from ickd_mm.cli import add_config_arguments, load_config
 
 DISTILLED = [file for file in FILES if 'teacher' in recipe(file).model]
 CHANGES = {
-    'teacher': ('model.teacher=my/teacher.py', 'my/teacher.py'),
-    'teacher_ckpt': ('model.teacher_ckpt=my.pth', 'my.pth'),
-    'grid': ('model.pairs.loss_icc.loss.grid=(2,3)', (2, 3)),
-    'weight': ('model.pairs.loss_icc.loss.loss_weight=7.5', 7.5),
-    'student tap': ('model.pairs.loss_icc.student=backbone.layer3', 'backbone.layer3'),
-    'teacher tap': ('model.pairs.loss_icc.teacher=backbone.layer2', 'backbone.layer2'),
+    'model.teacher': 'my/teacher.py',
+    'model.teacher_ckpt': 'my.pth',
+    'model.pairs.{pair}.loss.grid': '(2,3)',
+    'model.pairs.{pair}.loss.loss_weight': 7.5,
+    'model.pairs.{pair}.student': 'backbone.layer3',
+    'model.pairs.{pair}.teacher': 'backbone.layer2',
 }
 
 
@@ -51,11 +51,15 @@ def schedule_length(cfg):
     return 'max_iters' if 'max_iters' in cfg.train_cfg else 'max_epochs'
 
 
-@pytest.mark.parametrize('change', CHANGES)
+@pytest.mark.parametrize('key', CHANGES)
 @pytest.mark.parametrize('file', DISTILLED, ids=name)
-def test_one_option_changes_one_value(file, change):
-    option, value = CHANGES[change]
-    assert changed(file, option) == {option.split('=')[0]: value}
+def test_one_option_changes_one_value(file, key):
+    pair, settings = next(iter(recipe(file).model.pairs.items()))
+    if key.endswith('grid') and settings.loss.type != 'ickd_mm.ICKDLoss':
+        return
+    value, key = CHANGES[key], key.format(pair=pair)
+    expected = (2, 3) if key.endswith('grid') else value
+    assert changed(file, f'{key}={value}') == {key: expected}
 
 
 @pytest.mark.parametrize('file', FILES, ids=name)

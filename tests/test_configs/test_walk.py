@@ -58,13 +58,13 @@ def test_it_builds_trains_and_predicts(file, build):
     if 'teacher' in cfg.model:
         with_smaller_grids(model)
         check_connectors(model, cfg)
-    check_step(model, cfg, random_batch(cfg, 2, size))
+    check_step(model, cfg, random_batch(cfg, 3, size))
     if 'teacher' in cfg.model:
         teacher = list(model.teacher.model.parameters())
         assert teacher and not any(p.requires_grad or p.grad is not None for p in teacher)
         assert not any(m.training for m in model.teacher.model.modules())
     model.eval()
     with torch.no_grad():
-        predicted = model.val_step(random_batch(cfg, 2, size))
+        predicted = model.val_step(random_batch(cfg, 3, size))
     (scores,) = {tuple(scores_of(sample).shape) for sample in predicted}
-    assert len(predicted) == 2 and scores[0] > 1
+    assert len(predicted) == 3 and scores[0] > 1
