@@ -60,8 +60,6 @@ def cell_flops(channels: int, student: int, teacher: int, normalize: bool, route
         return 2.0 * channels * (own * student**2 + other * teacher**2 + mixed * student * teacher)
     if route == 'plain':
         return 2.0 * channels**2 * (2 * student + (teacher if normalize else 0))
-    if student == teacher:
-        return 2.0 * channels**2 * (2.5 if normalize else 2) * student
     return 2.0 * channels**2 * (1.5 * student + 0.5 * teacher)
 
 

@@ -20,8 +20,9 @@ from .cells import (
 )
 from .channel_route import channel_route
 from .pixel_route import pixel_route
-from .plain_route import SHORT, plain_route
+from .plain_route import plain_route
 from .precision import full_precision, work_dtype
+from .rows import least_distance
 
 BLOCK = {'cpu': 1 << 19, 'cuda': 1 << 24}
 """Numbers that one work buffer holds at most, unless a single cell needs more."""
@@ -49,7 +50,7 @@ def route_costs(channels: int, student: int, teacher: int, normalize: bool) -> d
     square, pixels, equal = channels * channels, student + teacher, student == teacher
     if equal:
         by_pixel = (13 if normalize else 5) * student * student
-        by_channel = (2.6 if normalize else 2) * student
+        by_channel = 2.1 * student
     else:
         mixed = student * teacher
         by_pixel = (4 if normalize else 2) * student * student + teacher * teacher
@@ -98,6 +99,7 @@ class _Work(NamedTuple):
     scale: float
     need_grad: bool
     budget: int
+    quick: bool
 
     def plain(self, ours: Region, theirs: Region, double: bool = False) -> Tensor | None:
         """Write the gradient of a block by the plain route and return its loss.
@@ -109,7 +111,8 @@ class _Work(NamedTuple):
         direct = self.need_grad and dtype == self.grad.dtype
         out = whole_cell(self.grad, ours) if direct else None
         settings = self.normalize, self.scale, self.need_grad
-        part = plain_route(s, t, *settings, short=0.0 if double else SHORT, out=out)
+        short = 0.0 if double else least_distance(s, t)
+        part = plain_route(s, t, *settings, short, out)
         if part is None:
             return None
         if part.grad is not None and out is None:
@@ -125,7 +128,7 @@ class _Work(NamedTuple):
             part = pixel_route(s, t, *settings)
         else:
             out = whole_cell(self.grad, ours) if self.need_grad else None
-            part = channel_route(s, t, *settings, self.budget // 8, out)
+            part = channel_route(s, t, *settings, self.budget // 8, out, self.quick)
         if part.grad is not None:
             scatter(part.grad, self.grad, ours)
         return part.loss
@@ -159,9 +162,9 @@ def evaluate(
     grad = (
         torch.empty_like(student, dtype=dtype) if need_grad else student.new_empty(0, dtype=dtype)
     )
-    work = _Work(student, teacher, grad, normalize, scale, need_grad, budget)
-    # Whether the plain route gives up is known on the host: a GPU would have to wait for it.
-    plain = student.device.type == 'cpu' and not torch.compiler.is_compiling()
+    # Whether a quick way was exact enough must be known on the host: a GPU would wait for it.
+    quick = student.device.type == 'cpu' and not torch.compiler.is_compiling()
+    work = _Work(student, teacher, grad, normalize, scale, need_grad, budget, quick)
     losses = []
     spans = [
         (rows, cols)
@@ -172,7 +175,7 @@ def evaluate(
         for rows, cols in spans:
             own, other = (r.size * c.size for r, c in zip(rows, cols))
             sizes = channels, own, other, normalize
-            name = route or choose_route(*sizes, plain)
+            name = route or choose_route(*sizes, quick)
             few = route is None and channels <= FEW_CHANNELS and max(own, other) <= FEW_PIXELS
             # The C×C routes make fewer steps, each on more numbers that should stay in the cache.
             numbers = max(own, other) if name == 'pixel' else 2 * max(own, other, channels)

@@ -16,10 +16,6 @@ from torch import Tensor
 
 from .pixel_route import CellLoss
 
-SHORT, PIXELS = 2e-4, 4096
-"""The least ‖Δ‖² of a row, 0 to 4, that the route accepts, up to so many pixels; beyond them it
-grows with their square root, as rounding does. The error is then about 5e-6."""
-
 
 def _gram(f: Tensor) -> Tensor:
     return torch.bmm(f, f.transpose(1, 2))
@@ -41,7 +37,6 @@ def _normalized(
     torch.addcdiv(gram, delta, b, value=-1, out=delta)
     rows = torch.linalg.vector_norm(delta, dim=2, keepdim=True).square_()
     # NaN compares false, and so goes the careful way, which keeps it.
-    short *= max(1.0, s.shape[2] / PIXELS, t.shape[2] / PIXELS) ** 0.5
     if not (rows + (dead & blank)).min().item() >= short:
         return None
     loss = rows.sum(dtype=torch.float64) * scale
@@ -72,7 +67,7 @@ def plain_route(
     normalize: bool,
     scale: float,
     need_grad: bool,
-    short: float = SHORT,
+    short: float,
     out: Tensor | None = None,
 ) -> CellLoss | None:
     """Evaluate cells by C×C matrices; O(C²·P) a cell.
@@ -83,7 +78,7 @@ def plain_route(
         normalize: the row-normalised form; else the paper's.
         scale: factor on the sum over cells.
         need_grad: also return the gradient, (cells, C, P).
-        short: the least ‖Δ‖² of a row to accept, up to ``PIXELS`` pixels; 0 in float64.
+        short: the least ‖Δ‖² of a row to accept, 0 to 4.
         out: where to write it, or None for a new tensor.
 
     Returns:

@@ -18,6 +18,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+SHORT, PIXELS = 2e-4, 4096
+"""The least ‖ĝ − ĥ‖² of a row, 0 to 4, whose two float32 rows may be subtracted, up to so many
+pixels; beyond them it grows with their square root, as rounding does. The gradient's error is
+then about 5e-6, relative."""
+
+
+def least_distance(s: Tensor, t: Tensor) -> float:
+    """Return the least ‖ĝ − ĥ‖² of a row for cells (cells, C, P) and (cells, C, P')."""
+    return SHORT * max(1.0, s.shape[2] / PIXELS, t.shape[2] / PIXELS) ** 0.5
+
 
 class RowTerms(NamedTuple):
     """Per row: the loss, and ∂loss/∂g = weight · (Δ − along · g)."""

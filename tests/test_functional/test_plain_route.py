@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from ickd_mm.functional.plain_route import PIXELS, SHORT, plain_route
+from ickd_mm.functional import plain_route as module
+from ickd_mm.functional.rows import PIXELS, SHORT, least_distance
+
+
+def plain_route(s, t, normalize, scale, need_grad, short=None, out=None):
+    short = least_distance(s, t) if short is None else short
+    return module.plain_route(s, t, normalize, scale, need_grad, short, out)
 
 
 def cells(count=3, channels=20, student=12, teacher=12, seed=0):
