@@ -11,8 +11,9 @@ demo: setup
 	$(RUN) tools/prepare_digits.py
 	$(RUN) tools/demo.py
 
+# Two workers of one thread each: on two cores OpenMP's own threads would wait for each other.
 test: setup
-	$(RUN) -m pytest
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile
 
 lint: setup
 	$(RUN) -m ruff check .
