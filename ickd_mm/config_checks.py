@@ -13,6 +13,20 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 OWN_KEYS = ('finite_check', 'teacher_val', 'how_to_get_data', 'how_to_get_teacher')
+RUNNER_KEYS = (
+    'activation_checkpointing',
+    'auto_scale_lr',
+    'compile',
+    'custom_imports',
+    'detect_anomalous_params',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'sync_bn',
+    'tta_model',
+    'tta_pipeline',
+)
+"""What mmengine's runner reads from a config beside the arguments of its constructor."""
 
 
 def did_you_mean(key: str, known: Iterable[str]) -> str:
@@ -71,7 +85,8 @@ def check_options(cfg: Config, options: Iterable[str]) -> None:
     Raises:
         KeyError: for a key whose first part neither the config nor mmengine's runner knows.
     """
-    known = {*cfg.keys(), *inspect.signature(Runner.__init__).parameters, *OWN_KEYS}
+    takes = inspect.signature(Runner.__init__).parameters
+    known = {*cfg.keys(), *takes, *RUNNER_KEYS, *OWN_KEYS}
     for option in options:
         first = option.split('.')[0]
         if first not in known:

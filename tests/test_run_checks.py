@@ -74,7 +74,7 @@ def test_a_voc_folder_laid_out_wrong_says_what_is_missing(tmp_path, absent):
     for folder in VOC:
         (tmp_path / folder).mkdir(parents=True)
     for name in ('train', 'aug', 'val'):
-        (tmp_path / f'ImageSets/Segmentation/{name}.txt').touch()
+        (tmp_path / f'ImageSets/Segmentation/{name}.txt').write_text('2007_000032\n')
     cfg = Config.fromfile(REPO / 'configs/voc/pspnet_r18.py')
     set_data_root(cfg, str(tmp_path))
     check_data(cfg, LOADERS)

@@ -60,6 +60,7 @@ def test_it_builds_trains_and_predicts(file, build):
         check_connectors(model, cfg)
     check_step(model, cfg, random_batch(cfg, 3, size))
     if 'teacher' in cfg.model:
+        model.teacher.apply(lambda weight: weight)  # gives packed weights back
         teacher = list(model.teacher.model.parameters())
         assert teacher and not any(p.requires_grad or p.grad is not None for p in teacher)
         assert not any(m.training for m in model.teacher.model.modules())

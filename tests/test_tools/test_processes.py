@@ -31,10 +31,10 @@ class SpyHook(Hook):
             if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
                 module.eval()
         model = getattr(runner.model, 'module', runner.model)
-        self.head = model.teacher.model.decode_head
+        self.teacher = model.teacher.model.data_preprocessor  # buffers that no step reads
         if batch_idx == 0:
-            self.head.conv_seg.bias.data.fill_(100.0 + get_rank())
-            self.head.bottleneck.bn.running_mean.fill_(100.0 + get_rank())
+            self.teacher.mean.fill_(100.0 + get_rank())
+            self.teacher.std.fill_(100.0 + get_rank())
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if batch_idx != 1 or runner.model is getattr(runner.model, 'module', runner.model):
@@ -46,8 +46,8 @@ class SpyHook(Hook):
             in_buckets=runner.model._get_ddp_logging_data()['num_parameter_tensors'],
             own=len(list(runner.model.module.parameters())),
             shared=sum(t.data_ptr() in ours for t in teacher),
-            bias=self.head.conv_seg.bias[0].item(),
-            mean=self.head.bottleneck.bn.running_mean[0].item(),
+            std=self.teacher.std[0].item(),
+            mean=self.teacher.mean[0].item(),
         )
         part = os.path.join(runner.work_dir, f'.rank{get_rank()}')
         with open(part, 'w') as file:
@@ -148,7 +148,7 @@ def test_the_teacher_is_in_no_bucket_and_broadcast_by_nobody(dead):
     *_, ranks = dead
     for number, rank in enumerate(ranks):
         assert rank['in_buckets'] == rank['own'] and rank['shared'] == 0
-        assert rank['bias'] == rank['mean'] == 100 + number, 'each rank has its own'
+        assert rank['std'] == rank['mean'] == 100 + number, 'each rank has its own'
 
 
 def test_only_rank_0_writes(dead):
