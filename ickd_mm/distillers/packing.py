@@ -3,7 +3,8 @@
 oneDNN, which computes PyTorch's convolutions on a CPU, has its own order for weights and brings
 them into it at every call. The weights of a frozen model never change: they are brought into it
 once, by the operators that ``torch.compile`` itself uses for that. The order alone changes, and
-back again when the model moves.
+back again when the model moves. Wide 3×3 convolutions are computed from transformed weights
+instead (:mod:`.winograd`), where the sizes say that this is faster.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .folding import CONVOLUTIONS
+from .winograd import transform_weights, winograd_conv2d, winograd_pays
 
 
 def can_pack() -> bool:
@@ -26,20 +28,24 @@ def can_pack() -> bool:
 
 
 class PackedConvolution(nn.Module):
-    """A convolution in the place of another, whose weights it holds in oneDNN's order.
+    """A convolution in the place of another, whose weights it holds as the CPU wants them.
 
-    The order is chosen for the size of the first input; other sizes are computed all the same.
+    How is chosen for the size of the first input, by sizes alone, so that runs can be repeated;
+    other sizes are computed all the same.
 
     Args:
-        conv: a float32 ``nn.Conv2d`` with zero padding on a CPU; it is left without weights
+        conv: a float32 ``nn.Conv2d`` with zero padding on a CPU; it may be left without weights
             until :meth:`unpack`.
+        winograd: whether transformed weights, four times as large, may be kept beside its own.
     """
 
-    def __init__(self, conv: nn.Conv2d) -> None:
+    def __init__(self, conv: nn.Conv2d, winograd: bool = True) -> None:
         super().__init__()
         self.training = False
         self._settings = (conv.padding, conv.stride, conv.dilation, conv.groups)
+        self._winograd = winograd
         self._packed: Tensor | None = None
+        self._transformed: Tensor | None = None
         object.__setattr__(self, '_conv', conv)  # no child: its weights are not there to be moved
 
     def unpack(self) -> nn.Conv2d:
@@ -47,17 +53,28 @@ class PackedConvolution(nn.Module):
         conv = self._conv
         if self._packed is not None:
             conv.weight = nn.Parameter(self._packed.to_dense(), requires_grad=False)
-            self._packed = None
+        self._packed = self._transformed = None
         return conv
+
+    def _prepare(self, shape: torch.Size) -> None:
+        conv = self._conv
+        if self._winograd and winograd_pays(conv, shape):
+            self._transformed = transform_weights(conv.weight)
+            return
+        self._packed = torch.ops.mkldnn._reorder_convolution_weight(
+            conv.weight, *self._settings, list(shape)
+        )
+        conv.weight = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution of (N, C, H, W), channels last in memory."""
         conv = self._conv
-        if self._packed is None:
-            self._packed = torch.ops.mkldnn._reorder_convolution_weight(
-                conv.weight, *self._settings, list(x.shape)
+        if self._packed is None and self._transformed is None:
+            self._prepare(x.shape)
+        if self._transformed is not None:
+            return winograd_conv2d(
+                x, self._transformed, conv.bias, conv.padding[0], conv.dilation[0]
             )
-            conv.weight = None
         return torch.ops.mkldnn._convolution_pointwise(
             x, self._packed, conv.bias, *self._settings, 'none', [], ''
         )
@@ -81,16 +98,17 @@ def _replace(model: nn.Module, replacement: dict[nn.Module, nn.Module]) -> None:
                 parent._modules[name] = replacement[child]
 
 
-def pack(model: nn.Module, keep: set[nn.Module]) -> None:
+def pack(model: nn.Module, keep: set[nn.Module], winograd: bool = True) -> None:
     """Put packed convolutions in the place of those that can be.
 
     Args:
         model: frozen, in eval mode.
         keep: modules to leave as they are.
+        winograd: as for :class:`PackedConvolution`.
     """
     convs = [m for m in model.modules() if m not in keep and _fits(m)]
     shared = [c for c in convs if sum(c.weight is other.weight for other in convs) > 1]
-    _replace(model, {conv: PackedConvolution(conv) for conv in convs if conv not in shared})
+    _replace(model, {c: PackedConvolution(c, winograd) for c in convs if c not in shared})
 
 
 def unpack(model: nn.Module) -> None:

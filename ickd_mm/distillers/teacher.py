@@ -123,7 +123,8 @@ class FrozenTeacher:
     def _pack(self, wanted: bool) -> None:
         if wanted != self._packed:
             if wanted:
-                pack(self.model, {tap.find(self.model, 'teacher') for tap in self.taps})
+                tapped = {tap.find(self.model, 'teacher') for tap in self.taps}
+                pack(self.model, tapped, self.options.winograd)
             else:
                 unpack(self.model)
             self._packed = wanted

@@ -9,7 +9,13 @@ from ickd_mm.distillers.teacher_run import TeacherRun
 def test_defaults_are_what_is_exact():
     assert TeacherRun.read(None) == TeacherRun.read({}) == TeacherRun()
     run = TeacherRun()
-    assert run.fold and run.channels_last and run.dtype is None and run.compile is False
+    assert (
+        run.fold
+        and run.channels_last
+        and run.winograd
+        and run.dtype is None
+        and run.compile is False
+    )
     assert run.torch_dtype is None
 
 
@@ -34,6 +40,7 @@ def test_compile_takes_arguments(value):
         (dict(precision='bf16'), KeyError, "no 'precision'.*may hold"),
         (dict(fold='yes'), TypeError, "fold must be True or False, got 'yes'"),
         (dict(channels_last=1), TypeError, 'channels_last must be True or False, got 1'),
+        (dict(winograd=None), TypeError, 'winograd must be True or False, got None'),
         (dict(dtype='half'), ValueError, "one of fp32, bf16, fp16, got 'half'"),
         (dict(dtype=torch.float16), ValueError, 'got torch.float16'),
         (dict(compile='max'), TypeError, "a dict of arguments of torch.compile, got 'max'"),
