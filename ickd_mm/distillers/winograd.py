@@ -6,7 +6,8 @@ A tile of 4×4 results is
 
 for 6×6 inputs ``x_c`` and 3×3 weights ``w_c``: 36 products where the plain sum takes 144. The sum
 over channels is 36 matrix products; the transforms around it cost time in proportion to the
-channels, so it pays from about 100 of them. A dilated convolution is the same on every d-th row and column.
+channels, so it pays from about 100 of them. A dilated convolution is the same on every d-th row
+and column.
 
 Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016,
 arXiv 1509.09308, F(4×4, 3×3) with the points 0, ±1, ±2. Its float32 error is about 1e-6, relative.
