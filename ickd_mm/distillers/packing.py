@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .folding import CONVOLUTIONS
-from .winograd import transform_weights, winograd_conv2d, winograd_pays
+from .winograd import Buffers, transform_weights, winograd_conv2d, winograd_pays
 
 
 def can_pack() -> bool:
@@ -36,14 +36,15 @@ class PackedConvolution(nn.Module):
     Args:
         conv: a float32 ``nn.Conv2d`` with zero padding on a CPU; it may be left without weights
             until :meth:`unpack`.
-        winograd: whether transformed weights, four times as large, may be kept beside its own.
+        buffers: where to work with transformed weights, which are four times as large and kept
+            beside its own; None forbids them.
     """
 
-    def __init__(self, conv: nn.Conv2d, winograd: bool = True) -> None:
+    def __init__(self, conv: nn.Conv2d, buffers: Buffers | None = None) -> None:
         super().__init__()
         self.training = False
         self._settings = (conv.padding, conv.stride, conv.dilation, conv.groups)
-        self._winograd = winograd
+        self._room = buffers
         self._packed: Tensor | None = None
         self._transformed: Tensor | None = None
         object.__setattr__(self, '_conv', conv)  # no child: its weights are not there to be moved
@@ -58,7 +59,7 @@ class PackedConvolution(nn.Module):
 
     def _prepare(self, shape: torch.Size) -> None:
         conv = self._conv
-        if self._winograd and winograd_pays(conv, shape):
+        if self._room is not None and winograd_pays(conv, shape):
             self._transformed = transform_weights(conv.weight)
             return
         self._packed = torch.ops.mkldnn._reorder_convolution_weight(
@@ -72,9 +73,8 @@ class PackedConvolution(nn.Module):
         if self._packed is None and self._transformed is None:
             self._prepare(x.shape)
         if self._transformed is not None:
-            return winograd_conv2d(
-                x, self._transformed, conv.bias, conv.padding[0], conv.dilation[0]
-            )
+            settings = conv.padding[0], conv.dilation[0], self._room
+            return winograd_conv2d(x, self._transformed, conv.bias, *settings)
         return torch.ops.mkldnn._convolution_pointwise(
             x, self._packed, conv.bias, *self._settings, 'none', [], ''
         )
@@ -104,11 +104,12 @@ def pack(model: nn.Module, keep: set[nn.Module], winograd: bool = True) -> None:
     Args:
         model: frozen, in eval mode.
         keep: modules to leave as they are.
-        winograd: as for :class:`PackedConvolution`.
+        winograd: whether transformed weights may be used.
     """
+    buffers = Buffers() if winograd else None
     convs = [m for m in model.modules() if m not in keep and _fits(m)]
     shared = [c for c in convs if sum(c.weight is other.weight for other in convs) > 1]
-    _replace(model, {c: PackedConvolution(c, winograd) for c in convs if c not in shared})
+    _replace(model, {c: PackedConvolution(c, buffers) for c in convs if c not in shared})
 
 
 def unpack(model: nn.Module) -> None:

@@ -15,9 +15,10 @@ arXiv 1509.09308, F(4×4, 3×3) with the points 0, ±1, ±2. Its float32 error i
 
 from __future__ import annotations
 
+from math import prod
+
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 TILE, WINDOW = 4, 6
 POSITIONS = WINDOW * WINDOW
@@ -34,8 +35,22 @@ _ALL_ONES = WINDOW + 1
 
 TRANSFORM_COST = 128
 """Channels of matrix product that the transforms of one channel take as long as (measured)."""
-CHUNK = 1 << 24
-"""Numbers in the transformed inputs of a few images that are worked on together."""
+CHUNK = 1 << 23
+"""Numbers that a buffer holds at most, unless a single image needs more."""
+
+
+class Buffers:
+    """Memory that convolutions after one another work in, so that it is asked for only once."""
+
+    def __init__(self) -> None:
+        self._flat: dict[str, Tensor] = {}
+
+    def take(self, name: str, *shape: int) -> Tensor:
+        """Return a float32 tensor of this shape, its contents arbitrary, until the next call."""
+        count = prod(shape)
+        if name not in self._flat or self._flat[name].numel() < count:
+            self._flat[name] = torch.empty(count)
+        return self._flat[name][:count].view(shape)
 
 
 def transform_weights(weight: Tensor) -> Tensor:
@@ -69,7 +84,12 @@ def winograd_pays(conv: nn.Conv2d, shape: torch.Size) -> bool:
 
 
 def winograd_conv2d(
-    x: Tensor, weights: Tensor, bias: Tensor | None, padding: int, dilation: int
+    x: Tensor,
+    weights: Tensor,
+    bias: Tensor | None,
+    padding: int,
+    dilation: int,
+    buffers: Buffers | None = None,
 ) -> Tensor:
     """Convolve with 3×3 weights at stride 1.
 
@@ -79,6 +99,7 @@ def winograd_conv2d(
         bias: (C'), or None.
         padding: zeros on each side of H and W.
         dilation: distance between the inputs of one result.
+        buffers: where to work.
 
     Returns:
         (N, C', H + 2 · padding − 2 · dilation, W + …), channels last in memory.
@@ -88,12 +109,26 @@ def winograd_conv2d(
     grid = _tiles(size[0], dilation), _tiles(size[1], dilation)
     step = TILE * dilation
     result = x.new_empty(n, grid[0] * step, grid[1] * step, weights.shape[2])
-    images = max(1, CHUNK // (POSITIONS * grid[0] * grid[1] * dilation * dilation * c))
-    for start in range(0, n, images):
-        part = x[start : start + images].permute(0, 2, 3, 1)
-        _some_images(part, weights, bias, padding, dilation, grid, result[start : start + images])
-    result = result[:, : size[0], : size[1]].contiguous()
-    return result.permute(0, 3, 1, 2)
+    images = max(
+        1, CHUNK // (POSITIONS * prod(grid) * dilation * dilation * max(weights.shape[1:]))
+    )
+    buffers = buffers or Buffers()
+    for part, filled in zip(x.permute(0, 2, 3, 1).split(images), result.split(images)):
+        _some_images(part, weights, bias, padding, dilation, grid, buffers, filled)
+    return result[:, : size[0], : size[1]].contiguous().permute(0, 3, 1, 2)
+
+
+def _padded(x: Tensor, top: int, rows: int, columns: int, buffers: Buffers) -> Tensor:
+    """Put (n, H, W, C) into zeros, ``top`` from above and from the left."""
+    n, h, w, c = x.shape
+    room = buffers.take('padded', n, rows, columns, c)
+    inside = slice(top, top + h)
+    for border in (room[:, :top], room[:, top + h :]):
+        border.zero_()
+    for border in (room[:, inside, :top], room[:, inside, top + w :]):
+        border.zero_()
+    room[:, inside, top : top + w].copy_(x)
+    return room
 
 
 def _some_images(
@@ -103,23 +138,26 @@ def _some_images(
     padding: int,
     d: int,
     grid: tuple[int, int],
+    buffers: Buffers,
     result: Tensor,
 ) -> None:
-    """Fill (n, rows, columns, C'), padded to whole tiles, from (n, H, W, C)."""
-    n, h, w, c = x.shape
+    """Fill (n, rows, columns, C'), whole tiles, from (n, H, W, C)."""
+    n, _, _, c = x.shape
+    wide, tiles = weights.shape[2], n * d * d * prod(grid)
     rows, columns = (d * (TILE * count + 2) for count in grid)
-    x = pad(x, (0, 0, padding, columns - w - padding, padding, rows - h - padding))
+    x = _padded(x, padding, rows, columns, buffers)
     of_image, of_row, of_column, _ = x.stride()
-    windows = x.as_strided(
-        (WINDOW, WINDOW, n, d, d, *grid, c),
-        (d * of_row, d * of_column, of_image, of_row, of_column)
-        + (TILE * d * of_row, TILE * d * of_column, 1),
-    )
-    turned = torch.mm(_INTO, windows.reshape(POSITIONS, -1)).view(POSITIONS, -1, c)
-    products = torch.bmm(turned, weights)
+    shape = (n, d, d, *grid, WINDOW, WINDOW, c)
+    steps = (of_image, of_row, of_column, TILE * d * of_row, TILE * d * of_column)
+    windows = buffers.take('windows', tiles, POSITIONS, c)
+    windows.view(shape).copy_(x.as_strided(shape, (*steps, d * of_row, d * of_column, 1)))
+    turned = buffers.take('turned', tiles, POSITIONS, c)
+    torch.bmm(_INTO.expand(tiles, -1, -1), windows, out=turned)
+    products = buffers.take('products', POSITIONS, tiles, wide)
+    torch.bmm(turned.transpose(0, 1), weights, out=products)
     if bias is not None:
         products[_ALL_ONES] += bias
-    tiles = torch.mm(_OUT_OF, products.view(POSITIONS, -1))
-    tiles = tiles.view(TILE, TILE, n, d, d, *grid, weights.shape[2])
-    shape = (n, grid[0], TILE, d, grid[1], TILE, d, weights.shape[2])
-    result.view(shape).copy_(tiles.permute(2, 5, 0, 3, 6, 1, 4, 7))
+    finished = buffers.take('windows', TILE * TILE, tiles * wide)
+    torch.mm(_OUT_OF, products.view(POSITIONS, -1), out=finished)
+    found = finished.view(TILE, TILE, n, d, d, *grid, wide).permute(2, 5, 0, 3, 6, 1, 4, 7)
+    result.view(n, grid[0], TILE, d, grid[1], TILE, d, wide).copy_(found)
