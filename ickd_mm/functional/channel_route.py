@@ -1,10 +1,10 @@
 """The C×C route: the Gram matrices themselves, one copy of each and no more.
 
 Cells come as (cells, P, C) like on the other route and are read as F, (C, P). Both Gram matrices
-G and H cost half a product, being symmetric. Where their difference Δ is too short to be had from
-them, and the maps are equally large, it is had from one product, Δ = X + Xᵀ with
-X = ½(S + T)(S − T)ᵀ, so that near-equal maps lose no digit. The gradient (E + Eᵀ) S with
-E = ∂loss/∂G costs the last.
+G and H cost half a product, being symmetric, and are compared as on the plain route. Where they
+are too near each other for that, and the maps are equally large, their difference is had from one
+product, Δ = X + Xᵀ with X = ½(S + T)(S − T)ᵀ, so that near-equal maps lose no digit. The gradient
+(E + Eᵀ) S with E = ∂loss/∂G costs the last.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from .pixel_route import CellLoss
+from .plain_route import normalized_rows
 from .rows import (
     least_distance,
     power_of_two,
@@ -134,49 +135,77 @@ def _difference(s: Tensor, t: Tensor, factor: Tensor | None, room: Room) -> Tens
     return _add_transpose(out)
 
 
+class Comparison(NamedTuple):
+    """Loss of some cells; the matrix that makes its gradient from S; rows of that to clear."""
+
+    loss: Tensor
+    matrix: Tensor | None
+    dead: Tensor | None = None
+
+
 def _normalized(
     s: Tensor, t: Tensor, scale: float, need_grad: bool, room: Room, quick: bool
-) -> CellLoss:
-    """Return the loss, and in place of the gradient the matrix that makes it from S."""
+) -> Comparison:
     gram = _symmetric_gram(s, room, room.first)
+    if quick:
+        found = _normalized_quickly(gram, t, scale, need_grad, room, least_distance(s, t))
+        if found is not None:
+            return found
+        gram = _symmetric_gram(s, room, room.first)
+    return _normalized_carefully(gram, s, t, scale, need_grad, room)
+
+
+def _normalized_quickly(
+    gram: Tensor, t: Tensor, scale: float, need_grad: bool, room: Room, short: float
+) -> Comparison | None:
+    """Compare the two matrices as they are, in strips that stay in the cache."""
+    other = _symmetric_gram(t, room, room.last)
+    parts = []
+    for rows in _strips(gram):
+        part = normalized_rows(gram[:, rows], other[:, rows], scale, need_grad, short)
+        if part is None:
+            return None
+        parts.append(part)
+    loss = torch.stack([part.loss for part in parts]).sum()
+    matrix = _add_transpose(other) if need_grad else None
+    return Comparison(loss, matrix, torch.cat([part.dead for part in parts], dim=1))
+
+
+def _normalized_carefully(
+    gram: Tensor, s: Tensor, t: Tensor, scale: float, need_grad: bool, room: Room
+) -> Comparison:
+    """Compare them by the difference of the maps, where these are equally large."""
     own = gram.diagonal(dim1=1, dim2=2).unsqueeze(2).clone()
     theirs = _square_rows(t, room)
     whole = short_number((own.sum(1, keepdim=True) / theirs.sum(1, keepdim=True)).sqrt())
     channel = power_of_two((own / theirs).sqrt() / whole)
     factor, column = whole * channel, 1 / channel.transpose(1, 2)
-
-    n, equal = _square(gram), s.shape[2] == t.shape[2]
-    for careful in (False, True) if quick or not equal else (True,):
-        if careful:
-            delta = _difference(s, t, factor, room)
-        else:
-            delta = _symmetric_gram(t, room, room.last).mul_(factor).mul_(factor.transpose(1, 2))
-            torch.sub(gram, delta, out=delta)
-        # Undo the teacher's channel factors where its channels stand for columns.
-        torch.lerp(gram, delta, column, out=delta)
-        b2 = torch.where(theirs == 0, theirs, _square(gram, delta))
-        terms = row_terms(n, b2, _dot(delta, gram), _square(delta))
-        # Without a difference of maps the rows are known to rounding: enough where they differ.
-        zero = (n == 0) & (b2 == 0)
-        if careful or not equal or (terms.loss + zero).min().item() >= least_distance(s, t):
-            break
+    if s.shape[2] == t.shape[2]:
+        delta = _difference(s, t, factor, room)
+    else:
+        delta = _symmetric_gram(t, room, room.last).mul_(factor).mul_(factor.transpose(1, 2))
+        torch.sub(gram, delta, out=delta)
+    # Undo the teacher's channel factors where its channels stand for columns.
+    torch.lerp(gram, delta, column, out=delta)
+    n, b2 = _square(gram), torch.where(theirs == 0, theirs, _square(gram, delta))
+    terms = row_terms(n, b2, _dot(delta, gram), _square(delta))
     loss = terms.loss.sum(dtype=torch.float64) * scale
     if not need_grad:
-        return CellLoss(loss, None)
+        return Comparison(loss, None)
     delta.addcmul_(gram, terms.along, value=-1).mul_(terms.weight * scale)
-    return CellLoss(loss, _add_transpose(delta).mul_(n != 0))
+    return Comparison(loss, _add_transpose(delta), n == 0)
 
 
 def _paper(
     s: Tensor, t: Tensor, scale: float, need_grad: bool, room: Room, quick: bool
-) -> CellLoss:
+) -> Comparison:
     """Return the same for the paper's form."""
     if s.shape[2] == t.shape[2]:
         delta = _difference(s, t, None, room)
     else:
         delta = _symmetric_gram(s, room, room.last).sub_(_symmetric_gram(t, room, room.first))
     loss = _square(delta).sum(dtype=torch.float64) * scale
-    return CellLoss(loss, delta.mul_(4 * scale) if need_grad else None)
+    return Comparison(loss, delta.mul_(4 * scale) if need_grad else None)
 
 
 def channel_route(
@@ -200,17 +229,22 @@ def channel_route(
         budget: numbers that a temporary slice of the maps may hold.
         out: (cells, C, P), where to write the gradient instead of returning it. Where it is
             large enough the matrices live in it until then, and take no memory of their own.
-        quick: first try the difference of two half products, which asks the device whether
-            that was exact enough.
+        quick: first compare two half products, which asks the device whether that was exact
+            enough.
     """
     matrices = _normalized if normalize else _paper
     s, t = s.transpose(1, 2), t.transpose(1, 2)
-    loss, matrix = matrices(s, t, scale, need_grad, _room(s, budget, out), quick)
+    loss, matrix, dead = matrices(s, t, scale, need_grad, _room(s, budget, out), quick)
     if matrix is None:
         return CellLoss(loss, None)
     if out is None:
-        return CellLoss(loss, torch.bmm(matrix, s).transpose(1, 2))
+        grad = torch.bmm(matrix, s)
+        return CellLoss(
+            loss, (grad if dead is None else grad.masked_fill_(dead, 0)).transpose(1, 2)
+        )
     # The matrix may end where ``out`` ends: rows written so far never reach its rows to come.
     for rows in _strips(matrix):
         torch.bmm(matrix[:, rows].clone(), s, out=out[:, rows])
+    if dead is not None:
+        out.masked_fill_(dead, 0)
     return CellLoss(loss, None)

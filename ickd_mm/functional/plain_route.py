@@ -11,6 +11,8 @@ Where a row of Δ is too short for that, the route gives up, and one with more c
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -28,24 +30,55 @@ def _norms(gram: Tensor) -> tuple[Tensor, Tensor]:
     return norms.add_(zero), zero
 
 
-def _normalized(
-    s: Tensor, t: Tensor, scale: float, need_grad: bool, short: float, out: Tensor | None
-) -> CellLoss | None:
-    gram, delta = _gram(s), _gram(t)
-    (a, dead), (b, blank) = _norms(gram), _norms(delta)
+class Rows(NamedTuple):
+    """What some rows of the two Gram matrices add.
+
+    Attributes:
+        loss: their part of the loss, float64.
+        dead: rows of the student's that are all zero: no gradient flows into such a channel.
+    """
+
+    loss: Tensor
+    dead: Tensor
+
+
+def normalized_rows(
+    gram: Tensor, other: Tensor, scale: float, need_grad: bool, short: float
+) -> Rows | None:
+    """Compare rows of the student's Gram matrices with the teacher's; both are overwritten.
+
+    Args:
+        gram: rows of the student's (cells, R, C); their unit vectors afterwards.
+        other: the teacher's; with ``need_grad`` ∂loss/∂gram afterwards, 0 for dead rows.
+        scale: factor on the sum over rows.
+        need_grad: see above.
+        short: the least ‖Δ‖² of a row to accept, 0 to 4.
+
+    Returns:
+        None where a row is shorter, and in it the digits of the gradient would be too few.
+    """
+    (a, dead), (b, blank) = _norms(gram), _norms(other)
     gram.div_(a)
-    torch.addcdiv(gram, delta, b, value=-1, out=delta)
+    delta = torch.addcdiv(gram, other, b, value=-1, out=other)
     rows = torch.linalg.vector_norm(delta, dim=2, keepdim=True).square_()
     # NaN compares false, and so goes the careful way, which keeps it.
     if not (rows + (dead & blank)).min().item() >= short:
         return None
-    loss = rows.sum(dtype=torch.float64) * scale
-    if not need_grad:
-        return CellLoss(loss, None)
-    weight = a.reciprocal_().mul_(2 * scale).masked_fill_(dead | blank, 0.0)
-    delta.addcmul_(gram, rows, value=-0.5).mul_(weight)
+    if need_grad:
+        weight = a.reciprocal_().mul_(2 * scale).masked_fill_(dead | blank, 0.0)
+        delta.addcmul_(gram, rows, value=-0.5).mul_(weight)
+    return Rows(rows.sum(dtype=torch.float64) * scale, dead)
+
+
+def _normalized(
+    s: Tensor, t: Tensor, scale: float, need_grad: bool, short: float, out: Tensor | None
+) -> CellLoss | None:
+    gram, delta = _gram(s), _gram(t)
+    rows = normalized_rows(gram, delta, scale, need_grad, short)
+    if rows is None or not need_grad:
+        return None if rows is None else CellLoss(rows.loss, None)
     grad = torch.bmm(torch.add(delta, delta.transpose(1, 2), out=gram), s, out=out)
-    return CellLoss(loss, grad.masked_fill_(dead, 0.0))
+    return CellLoss(rows.loss, grad.masked_fill_(rows.dead, 0.0))
 
 
 def _paper(s: Tensor, t: Tensor, scale: float, need_grad: bool, out: Tensor | None) -> CellLoss:
