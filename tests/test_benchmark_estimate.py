@@ -1,4 +1,4 @@
-"""The estimate counts a step's arithmetic, and divides it as it says."""
+"""The estimate counts a step's arithmetic, times the step, and divides as it says."""
 
 import argparse
 import json
@@ -45,17 +45,23 @@ def counted_by_hand(cfg, size):
 )
 def test_the_arithmetic_of_a_step(file, images):
     cfg = Config.fromfile(file)
-    found = estimate.estimate(str(file), images=2, tflops=2.0)
+    found = estimate.estimate(str(file), images=2, speedup=50.0, rounds=1)
     assert found.gflops * 1e9 == pytest.approx(counted_by_hand(cfg, (32, 32)), rel=1e-6)
     assert found.images == images
-    assert found.hours == pytest.approx(found.images * found.gflops / 2000 / 3600)
+    assert found.hours == pytest.approx(found.images * found.cpu_seconds / 50 / 3600)
     assert found.hours_on_8 == pytest.approx(found.hours / 8)
     assert found.cpu_seconds > 0
+
+
+def test_the_speed_of_a_core():
+    """A product of known size in processor time of its own: between 1 and 1000 GFLOP/s."""
+    assert 1e9 < estimate.core_speed(rounds=2) < 1e12
 
 
 def test_a_distiller_costs_its_teacher_too(tmp_path):
     """Its teacher's weights need not be there."""
     files = [str(STUDENT), str(ICKD)]
+    threads = torch.get_num_threads()
     args = argparse.Namespace(
         configs=files, images=2, tflops=10.0, json=str(tmp_path / 'estimate.json')
     )
@@ -63,6 +69,8 @@ def test_a_distiller_costs_its_teacher_too(tmp_path):
     alone, distilled = json.loads((tmp_path / 'estimate.json').read_text())
     assert distilled['gflops'] > 2 * alone['gflops']
     assert distilled['images'] == alone['images'] == 450 * 16
+    assert distilled['cpu_seconds'] > alone['cpu_seconds']
+    assert torch.get_num_threads() == threads
 
 
 def test_images_of_a_training_by_epochs():

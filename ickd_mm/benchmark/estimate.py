@@ -1,4 +1,9 @@
-"""``tools/benchmark.py estimate``: hours on GPUs, estimated from the arithmetic of a step."""
+"""``tools/benchmark.py estimate``: hours on GPUs, estimated from a step measured on one core.
+
+The step is timed on this machine, in processor seconds of one thread, and taken to be as many
+times faster on a GPU as the GPU's arithmetic is than this core's, which a matrix product measures
+in the same run.
+"""
 
 from __future__ import annotations
 
@@ -33,11 +38,11 @@ class Estimate:
     Attributes:
         config: name of the config.
         gflops: arithmetic of a training step per image, forward and backward, in 10^9
-            floating point operations (two per multiply-add).
-        cpu_seconds: measured processor seconds of that step per image, on this machine; all
-            threads summed, so that other processes do not count.
+            floating point operations (two per multiply-add); for comparison, no hour is from it.
+        cpu_seconds: measured processor seconds of that step per image, on one core, so that
+            other processes hardly count.
         images: images seen in the whole training.
-        hours: on one GPU that sustains ``tflops``.
+        hours: images · cpu_seconds · what the core sustains / what one GPU sustains.
         hours_on_8: on eight of them, if that were eight times as fast.
     """
 
@@ -99,33 +104,51 @@ def training_images(cfg: Config) -> int:
     return cfg.train_cfg.max_epochs * EPOCH_LENGTHS[kind]
 
 
-def estimate(file: str, images: int, tflops: float) -> Estimate:
-    """Count and time one training step of a config on random images of its own size.
+def core_speed(rounds: int = 5) -> float:
+    """Measure the operations a processor second of this thread, at best, on a float32 product."""
+    side = 1024
+    a, out = torch.randn(side, side), torch.empty(side, side)
+    taken = []
+    for _ in range(rounds + 1):
+        start = time.process_time()
+        torch.mm(a, a, out=out)
+        taken.append(time.process_time() - start)
+    return 2 * side**3 / min(taken[1:])
+
+
+def estimate(file: str, images: int, speedup: float, rounds: int = 2) -> Estimate:
+    """Count one training step of a config on random images of its own size, and time some.
 
     Args:
         file: the config.
         images: batch size; batch norm after global pooling needs two.
-        tflops: arithmetic that a GPU is taken to sustain, in 10^12 operations a second.
+        speedup: how many times as fast one GPU is taken to be.
+        rounds: timed steps; the least one counts.
     """
     cfg = Config.fromfile(file)
     with tempfile.TemporaryDirectory() as folder:
         built = without_weights(cfg, folder)
-        if is_distiller(built):
-            built.teacher_run = dict(channels_last=False)  # packed convolutions are not counted
+        if is_distiller(built):  # laid out as on a GPU; packed convolutions are not counted
+            built.teacher_run = dict(channels_last=False)
         model = MODELS.build(built).train()
     batch = random_batch(cfg, images, image_size(cfg))
     data = model.data_preprocessor(batch, training=True)
 
-    start = time.process_time()
-    counts = {torch.ops.aten.convolution_backward: _convolution_backward}
-    with FlopCounterMode(display=False, custom_mapping=counts) as counter:
+    def step() -> None:
         total, _ = model.parse_losses(model(**data, mode='loss'))
         total.backward()
-    seconds = (time.process_time() - start) / images
-    flops = counter.get_total_flops() / images
-    seen = training_images(cfg)
-    hours = seen * flops / (tflops * 1e12) / 3600
-    return Estimate(Path(file).stem, flops / 1e9, seconds, seen, hours, hours / 8)
+
+    counts = {torch.ops.aten.convolution_backward: _convolution_backward}
+    with FlopCounterMode(display=False, custom_mapping=counts) as counter:
+        step()
+    taken = []
+    for _ in range(rounds):
+        start = time.process_time()
+        step()
+        taken.append((time.process_time() - start) / images)
+    flops, seen = counter.get_total_flops() / images, training_images(cfg)
+    hours = seen * min(taken) / speedup / 3600
+    return Estimate(Path(file).stem, flops / 1e9, min(taken), seen, hours, hours / 8)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -138,15 +161,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: Any) -> None:
     """Estimate each config, print one table."""
-    table = Table(title=f'Estimate, not measured on a GPU: {args.tflops:g} TFLOP/s sustained')
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        speed = core_speed()
+        found = [estimate(file, args.images, args.tflops * 1e12 / speed) for file in args.configs]
+    finally:
+        torch.set_num_threads(threads)
+    table = Table(
+        title='Estimate, not measured on a GPU',
+        caption=f'one core, {speed / 1e9:.0f} GFLOP/s; a GPU taken to sustain '
+        f'{args.tflops:g} TFLOP/s, {args.tflops * 1e12 / speed:.0f} times that',
+    )
     for column in ('config', 'GFLOP / image', 'CPU s / image', 'hours, 1 GPU', 'hours, 8 GPUs'):
         table.add_column(column, justify='left' if column == 'config' else 'right')
-    found = []
-    for file in args.configs:
-        got = estimate(file, args.images, args.tflops)
-        found.append(got)
+    for got in found:
         figures = (got.gflops, got.cpu_seconds, got.hours, got.hours_on_8)
         table.add_row(got.config, *(f'{figure:.3g}' for figure in figures))
-        if args.json:
-            Path(args.json).write_text(json.dumps([asdict(one) for one in found], indent=2) + '\n')
+    if args.json:
+        Path(args.json).write_text(json.dumps([asdict(one) for one in found], indent=2) + '\n')
     Console(width=110).print(table)
