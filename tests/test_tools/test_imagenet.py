@@ -1,0 +1,64 @@
+"""The ImageNet recipe through the tools, on a folder laid out as ImageNet is."""
+
+import pytest
+import torch
+from forking import train
+from mmengine.config import Config
+from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
+from PIL import Image
+from support import REPO, load, scalars, succeed
+
+from ickd_mm.distillers.sources import ModelSource
+from ickd_mm.registry import MODELS
+
+pytestmark = pytest.mark.slow
+
+CONFIG = REPO / 'configs/imagenet/resnet34_resnet18_scratch.py'
+
+
+@pytest.fixture(scope='module')
+def imagenet(tmp_path_factory):
+    """1,000 folders with an image each; a few of them are read."""
+    root = tmp_path_factory.mktemp('imagenet')
+    for split in ('train', 'val'):
+        for number in range(len(IMAGENET_CATEGORIES)):
+            folder = root / split / f'n{number:08d}'
+            folder.mkdir(parents=True)
+            colour = tuple(int(x) for x in torch.randint(0, 256, (3,)))
+            Image.new('RGB', (40, 40), colour).save(folder / 'image.jpg')
+    return root
+
+
+def test_a_few_steps_of_the_recipe(imagenet, tmp_path):
+    teacher = MODELS.build(ModelSource.read(Config.fromfile(CONFIG).model.teacher, 'teacher').cfg)
+    torch.save(dict(state_dict=teacher.state_dict()), tmp_path / 'teacher.pth')
+    few = [
+        f'{loader}_dataloader.{key}={value}'
+        for loader in ('train', 'val')
+        for key, value in (
+            ('batch_size', 4),
+            ('num_workers', 0),
+            ('persistent_workers', False),
+            ('dataset.indices', 8),
+        )
+    ]
+    options = [
+        *few,
+        f'model.teacher_ckpt={tmp_path / "teacher.pth"}',
+        'train_cfg.max_epochs=1',
+        'default_hooks.logger.interval=1',
+        'optim_wrapper.optimizer.lr=0.001',
+    ]
+    flags = ('--data-root', str(imagenet))
+    done = succeed(train(CONFIG, tmp_path / 'run', *options, flags=flags))
+    steps = [line for line in scalars(tmp_path / 'run') if 'loss_icc' in line]
+    assert len(steps) == 2
+    for step in steps:
+        assert step['loss_icc'] > 0 and step['loss_kl'] > 0 and step['loss'] > 0
+    assert any('accuracy/top1' in line for line in scalars(tmp_path / 'run'))
+    assert 'student backbone.layer4 (N, 512, 7, 7) -> ConvConnector' in done.stdout
+    student = Config.fromfile(REPO / 'configs/imagenet/resnet18_scratch.py')
+    plain = MODELS.build(
+        dict(student.model, _scope_='mmpretrain', data_preprocessor=student.data_preprocessor)
+    )
+    plain.load_state_dict(load(tmp_path / 'run/epoch_1.pth')['state_dict'], strict=True)
