@@ -6,5 +6,5 @@ model = dict(
     type='ickd_mm.FeatureDistiller',
     student={{_base_.model}},
     teacher='ickd_mm::digits/resnet_teacher.py',
-    teacher_ckpt='work_dirs/demo-classification/teacher/iter_800.pth',
+    teacher_ckpt='work_dirs/demo-classification/teacher/iter_1600.pth',
     pairs=dict())
