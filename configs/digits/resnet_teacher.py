@@ -5,4 +5,3 @@ model = dict(
     head=dict(in_channels=192))
 optim_wrapper = dict(optimizer=dict(lr=0.01))
 train_cfg = dict(max_iters=1600, val_interval=400)
-default_hooks = dict(checkpoint=dict(interval=800))
