@@ -69,5 +69,5 @@ def distilled(tmp_path_factory, digits, teacher_file):
         'default_hooks.checkpoint.interval=3',
         'train_cfg.val_interval=3',
     ]
-    succeed(train(ICKD, folder, *options, 'train_cfg.max_iters=6'))
+    succeed(train(ICKD, folder, *options, 'train_cfg.max_iters=6', fresh=True))
     return options, folder

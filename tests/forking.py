@@ -26,8 +26,8 @@ def _as_it_is(text, *args, **kwargs):
     return text, False
 
 
-def _execute(words, output, env, file_limit):
-    os.chdir(REPO)
+def _execute(words, output, env, file_limit, cwd):
+    os.chdir(cwd)
     os.environ.update(env)
     if file_limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
@@ -45,10 +45,10 @@ def _execute(words, output, env, file_limit):
 class Forked:
     """A tool at work: ``pid``, ``output()`` so far, ``kill()``, ``wait()``."""
 
-    def __init__(self, tool, *args, output, env=None, file_limit=None):
+    def __init__(self, tool, *args, output, env=None, file_limit=None, cwd=REPO):
         words = [str(REPO / 'tools' / tool), *map(str, args)]
         self._file, self._args = output, words
-        job = (words, str(output), {'OMP_NUM_THREADS': '1', **(env or {})}, file_limit)
+        job = (words, str(output), {'OMP_NUM_THREADS': '1', **(env or {})}, file_limit, cwd)
         self.process = CONTEXT.Process(target=_execute, args=job)
         self.process.start()
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from mmengine.config import Config
@@ -46,8 +47,19 @@ def load(path):
     return torch.load(path, weights_only=True)
 
 
-def run_tool(script, *args, cwd=REPO, env=None, timeout=300):
-    """Run a command-line tool in a process of its own, as a user does."""
+def run_tool(script, *args, cwd=REPO, env=None, timeout=300, fresh=False):
+    """Run a command-line tool in a process of its own.
+
+    The repository's tools are forked from a process that has imported what they need; ``fresh``
+    starts an interpreter instead, as a user's shell does.
+    """
+    script = Path(script)
+    if script.parent == REPO / 'tools' and not fresh:
+        from forking import Forked
+
+        with TemporaryDirectory() as folder:
+            output = Path(folder, 'output.txt')
+            return Forked(script.name, *args, output=output, env=env, cwd=cwd).wait(timeout)
     command = [sys.executable, str(script), *map(str, args)]
     environment = {**os.environ, 'OMP_NUM_THREADS': '2', **(env or {})}
     return subprocess.run(
