@@ -50,8 +50,9 @@ def load(path):
 def run_tool(script, *args, cwd=REPO, env=None, timeout=300, fresh=False):
     """Run a command-line tool in a process of its own.
 
-    The repository's tools are forked from a process that has imported what they need; ``fresh``
-    starts an interpreter instead, as a user's shell does.
+    The repository's tools are forked from a process that has imported what they need, with one
+    text for both outputs, one thread, and the environment of the first such run but for ``env``;
+    ``fresh`` starts an interpreter instead, as a user's shell does: once for each tool.
     """
     script = Path(script)
     if script.parent == REPO / 'tools' and not fresh:

@@ -105,7 +105,7 @@ def test_amp_is_the_optimizer_wrappers_business():
 def test_the_command_prints_a_table_and_writes_json(tmp_path):
     out = tmp_path / 'sub' / 'step.json'
     words = ['step', ICKD, '--batch', '2', '--budget', '0', '--no-memory', '--json', out]
-    done = succeed(run_tool(REPO / 'tools/benchmark.py', *words))
+    done = succeed(run_tool(REPO / 'tools/benchmark.py', *words, fresh=True))
     assert 'time goes to: teacher' in done.stdout and 'distilled step' in done.stdout
     figures = json.loads(out.read_text())
     assert figures['machine']['device'] == 'cpu' and figures['images'] == 2

@@ -105,7 +105,7 @@ def training_images(cfg: Config) -> int:
 
 
 def core_speed(rounds: int = 5) -> float:
-    """Measure the operations a processor second of this thread, at best, on a float32 product."""
+    """Return how many operations one processor second does at best, by a float32 product."""
     side = 1024
     a, out = torch.randn(side, side), torch.empty(side, side)
     taken = []
@@ -128,7 +128,7 @@ def estimate(file: str, images: int, speedup: float, rounds: int = 2) -> Estimat
     cfg = Config.fromfile(file)
     with tempfile.TemporaryDirectory() as folder:
         built = without_weights(cfg, folder)
-        if is_distiller(built):  # laid out as on a GPU; packed convolutions are not counted
+        if is_distiller(built):  # packed convolutions are not counted, and a GPU has none
             built.teacher_run = dict(channels_last=False)
         model = MODELS.build(built).train()
     batch = random_batch(cfg, images, image_size(cfg))
@@ -165,7 +165,12 @@ def run(args: Any) -> None:
     torch.set_num_threads(1)
     try:
         speed = core_speed()
-        found = [estimate(file, args.images, args.tflops * 1e12 / speed) for file in args.configs]
+        found: list[Estimate] = []
+        for file in args.configs:
+            found.append(estimate(file, args.images, args.tflops * 1e12 / speed))
+            if args.json:
+                text = json.dumps([asdict(one) for one in found], indent=2)
+                Path(args.json).write_text(text + '\n')
     finally:
         torch.set_num_threads(threads)
     table = Table(
@@ -178,6 +183,4 @@ def run(args: Any) -> None:
     for got in found:
         figures = (got.gflops, got.cpu_seconds, got.hours, got.hours_on_8)
         table.add_row(got.config, *(f'{figure:.3g}' for figure in figures))
-    if args.json:
-        Path(args.json).write_text(json.dumps([asdict(one) for one in found], indent=2) + '\n')
     Console(width=110).print(table)

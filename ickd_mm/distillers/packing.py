@@ -30,8 +30,8 @@ def can_pack() -> bool:
 class PackedConvolution(nn.Module):
     """A convolution in the place of another, whose weights it holds as the CPU wants them.
 
-    How is chosen for the size of the first input, by sizes alone, so that runs can be repeated;
-    other sizes are computed all the same.
+    How is chosen for the size of the first input, by sizes alone, not by a stopwatch: the same run
+    chooses the same again. Other sizes are computed all the same.
 
     Args:
         conv: a float32 ``nn.Conv2d`` with zero padding on a CPU; it may be left without weights
@@ -71,6 +71,8 @@ class PackedConvolution(nn.Module):
         """Return the convolution of (N, C, H, W), channels last in memory."""
         conv = self._conv
         if self._packed is None and self._transformed is None:
+            if type(x) is not Tensor:  # a fake one, say: its weights would be fake for good
+                return conv(x)
             self._prepare(x.shape)
         if self._transformed is not None:
             settings = conv.padding[0], conv.dilation[0], self._room

@@ -6,7 +6,7 @@ A tile of 4×4 results is
 
 for 6×6 inputs ``x_c`` and 3×3 weights ``w_c``: 36 products where the plain sum takes 144. The sum
 over channels is 36 matrix products; the transforms around it cost time in proportion to the
-channels, so it pays from about 100 of them. A dilated convolution is the same on every d-th row
+channels, so it pays from about 100 channels. A dilated convolution is the same on every d-th row
 and column.
 
 Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016,
@@ -23,20 +23,22 @@ from torch import Tensor, nn
 TILE, WINDOW = 4, 6
 POSITIONS = WINDOW * WINDOW
 # fmt: off
-_B = ((4, 0, -5, 0, 1, 0), (0, -4, -4, 1, 1, 0), (0, 4, -4, -1, 1, 0),
-      (0, -2, -1, 2, 1, 0), (0, 2, -1, -2, 1, 0), (0, 4, 0, -5, 0, 1))
+_BT = ((4, 0, -5, 0, 1, 0), (0, -4, -4, 1, 1, 0), (0, 4, -4, -1, 1, 0),
+       (0, -2, -1, 2, 1, 0), (0, 2, -1, -2, 1, 0), (0, 4, 0, -5, 0, 1))
 _G = ((1 / 4, 0, 0), (-1 / 6, -1 / 6, -1 / 6), (-1 / 6, 1 / 6, -1 / 6),
       (1 / 24, 1 / 12, 1 / 6), (1 / 24, -1 / 12, 1 / 6), (0, 0, 1))
-_A = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
+_AT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
 # fmt: on
-_INTO, _OUT_OF = (torch.kron(torch.tensor(m), torch.tensor(m)).float() for m in (_B, _A))
+_INTO, _OUT_OF = (torch.kron(torch.tensor(m), torch.tensor(m)).float() for m in (_BT, _AT))
 _ALL_ONES = WINDOW + 1
 """The position that every result of a tile takes with factor 1: a bias is added there."""
 
 TRANSFORM_COST = 128
 """Channels of matrix product that the transforms of one channel take as long as (measured)."""
-CHUNK = 1 << 23
-"""Numbers that a buffer holds at most, unless a single image needs more."""
+CHUNK = 12 << 20
+"""Numbers that a buffer holds at most, unless a single row of tiles needs more."""
+SLICE = 256
+"""Input channels whose weights are transformed at once."""
 
 
 class Buffers:
@@ -46,18 +48,26 @@ class Buffers:
         self._flat: dict[str, Tensor] = {}
 
     def take(self, name: str, *shape: int) -> Tensor:
-        """Return a float32 tensor of this shape, its contents arbitrary, until the next call."""
+        """Return a float32 tensor of this shape, its contents arbitrary; valid until the next
+        call with this name.
+        """
         count = prod(shape)
         if name not in self._flat or self._flat[name].numel() < count:
-            self._flat[name] = torch.empty(count)
+            with torch.inference_mode(False):  # outlives the mode that it is first asked for in
+                self._flat[name] = torch.empty(count, dtype=torch.float32, device='cpu')
         return self._flat[name][:count].view(shape)
 
 
 def transform_weights(weight: Tensor) -> Tensor:
     """Return (36, C, C') for weights (C', C, 3, 3): :math:`G w G^T`, position by position."""
+    wide, channels = weight.shape[:2]
     g = torch.tensor(_G, dtype=torch.float64)
-    turned = torch.einsum('ij,ocjk,lk->ilco', g, weight.double(), g)
-    return turned.reshape(POSITIONS, weight.shape[1], weight.shape[0]).to(weight.dtype)
+    turn, flat = torch.kron(g, g), weight.permute(2, 3, 1, 0)
+    result = weight.new_empty(POSITIONS, channels, wide)
+    for low in range(0, channels, SLICE):
+        part = flat[:, :, low : low + SLICE].reshape(9, -1).double()
+        result[:, low : low + SLICE] = torch.mm(turn, part).view(POSITIONS, -1, wide)
+    return result
 
 
 def _tiles(length: int, dilation: int) -> int:
@@ -103,49 +113,57 @@ def winograd_conv2d(
 
     Returns:
         (N, C', H + 2 · padding − 2 · dilation, W + …), channels last in memory.
+
+    Raises:
+        ValueError: if no result would be left.
     """
     n, c, h, w = x.shape
     size = h + 2 * (padding - dilation), w + 2 * (padding - dilation)
+    if min(size) < 1:
+        raise ValueError(f'{h}×{w} with padding {padding} is too small for dilation {dilation}')
     grid = _tiles(size[0], dilation), _tiles(size[1], dilation)
     step = TILE * dilation
     result = x.new_empty(n, grid[0] * step, grid[1] * step, weights.shape[2])
-    images = max(
-        1, CHUNK // (POSITIONS * prod(grid) * dilation * dilation * max(weights.shape[1:]))
-    )
+    row = POSITIONS * grid[1] * dilation * dilation * max(c, weights.shape[2])
+    images = max(1, CHUNK // (row * grid[0]))
+    rows = min(grid[0], max(1, CHUNK // row))
     buffers = buffers or Buffers()
     for part, filled in zip(x.permute(0, 2, 3, 1).split(images), result.split(images)):
-        _some_images(part, weights, bias, padding, dilation, grid, buffers, filled)
+        for low in range(0, grid[0], rows):
+            band = filled[:, low * step : (low + rows) * step]
+            _band(part, weights, bias, padding, dilation, low * step, buffers, band)
     return result[:, : size[0], : size[1]].contiguous().permute(0, 3, 1, 2)
 
 
-def _padded(x: Tensor, top: int, rows: int, columns: int, buffers: Buffers) -> Tensor:
-    """Put (n, H, W, C) into zeros, ``top`` from above and from the left."""
+def _padded(x: Tensor, top: int, left: int, rows: int, columns: int, buffers: Buffers) -> Tensor:
+    """Lay (n, H, W, C) into zeros, its corner at (top, left), which may be above the first row."""
     n, h, w, c = x.shape
     room = buffers.take('padded', n, rows, columns, c)
-    inside = slice(top, top + h)
-    for border in (room[:, :top], room[:, top + h :]):
+    inside = slice(max(0, top), max(0, min(rows, top + h)))
+    for border in (room[:, : inside.start], room[:, inside.stop :]):
         border.zero_()
-    for border in (room[:, inside, :top], room[:, inside, top + w :]):
+    for border in (room[:, inside, :left], room[:, inside, left + w :]):
         border.zero_()
-    room[:, inside, top : top + w].copy_(x)
+    room[:, inside, left : left + w].copy_(x[:, inside.start - top : inside.stop - top])
     return room
 
 
-def _some_images(
+def _band(
     x: Tensor,
     weights: Tensor,
     bias: Tensor | None,
     padding: int,
     d: int,
-    grid: tuple[int, int],
+    first: int,
     buffers: Buffers,
     result: Tensor,
 ) -> None:
-    """Fill (n, rows, columns, C'), whole tiles, from (n, H, W, C)."""
-    n, _, _, c = x.shape
-    wide, tiles = weights.shape[2], n * d * d * prod(grid)
+    """Fill the rows of (n, rows, columns, C') from ``first`` on, whole tiles, from (n, H, W, C)."""
+    n, c, wide = x.shape[0], x.shape[3], weights.shape[2]
+    grid = result.shape[1] // (TILE * d), result.shape[2] // (TILE * d)
+    tiles = n * d * d * prod(grid)
     rows, columns = (d * (TILE * count + 2) for count in grid)
-    x = _padded(x, padding, rows, columns, buffers)
+    x = _padded(x, padding - first, padding, rows, columns, buffers)
     of_image, of_row, of_column, _ = x.stride()
     shape = (n, d, d, *grid, WINDOW, WINDOW, c)
     steps = (of_image, of_row, of_column, TILE * d * of_row, TILE * d * of_column)

@@ -119,7 +119,7 @@ def test_the_counts_are_those_of_our_configs():
 def test_the_tool(tmp_path):
     source, out = tmp_path / 'ckpt_epoch_240.pth', tmp_path / 'new/resnet8x4.pth'
     torch.save(theirs('resnet8x4')[0], source)
-    done = succeed(run_tool(TOOL, source, out, '--arch', 'resnet8x4'))
+    done = succeed(run_tool(TOOL, source, out, '--arch', 'resnet8x4', fresh=True))
     assert 'resnet8x4, 1,233,540 parameters' in done.stdout
     written = load(out)
     assert written['meta'] == {'arch': 'resnet8x4'}

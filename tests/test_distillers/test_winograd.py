@@ -5,11 +5,12 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.functional import conv2d
 
 from ickd_mm.distillers import winograd
 from ickd_mm.distillers.packing import can_pack, pack, unpack
-from ickd_mm.distillers.winograd import transform_weights, winograd_conv2d, winograd_pays
+from ickd_mm.distillers.winograd import Buffers, transform_weights, winograd_conv2d, winograd_pays
 
 SHAPES = [(2, 16, 16), (1, 7, 7), (3, 33, 17), (1, 5, 40), (2, 3, 4), (1, 1, 1)]
 
@@ -44,12 +45,39 @@ def test_the_plain_sum_in_float64(shape, padding, dilation, with_bias):
     assert error(got, wanted) < 3e-6
 
 
-def test_images_in_parts_give_the_same(monkeypatch):
-    x, weight, bias, *settings = case((5, 20, 20))
+@pytest.mark.parametrize('chunk', [36 * 25 * 40 * 2, 36 * 5 * 40 * 2, 1])
+@pytest.mark.parametrize(('padding', 'dilation'), [(1, 1), (0, 1), (4, 2)])
+def test_parts_give_the_same(chunk, padding, dilation, monkeypatch):
+    """Two images at a time, two rows of tiles at a time, one: the last part is smaller."""
+    x, weight, bias, *settings = case((5, 20, 20), padding=padding, dilation=dilation)
     turned = transform_weights(weight)
     whole = winograd_conv2d(x, turned, bias, *settings)
-    monkeypatch.setattr(winograd, 'CHUNK', 36 * 25 * 24 * 2)  # two images at a time
+    monkeypatch.setattr(winograd, 'CHUNK', chunk)
     torch.testing.assert_close(winograd_conv2d(x, turned, bias, *settings), whole)
+
+
+def test_many_channels_are_transformed_in_slices(monkeypatch):
+    weight = case((1, 1, 1))[1]
+    whole = transform_weights(weight)
+    monkeypatch.setattr(winograd, 'SLICE', 7)
+    torch.testing.assert_close(transform_weights(weight), whole)
+
+
+def test_results_outlive_the_buffers_they_were_worked_out_in():
+    buffers, kept = Buffers(), []
+    for seed, shape in enumerate([(2, 16, 16), (1, 40, 24), (3, 5, 9)]):
+        x, weight, bias, *settings = case(shape, seed=seed)
+        with torch.inference_mode(seed == 0):  # the buffers live on outside
+            got = winograd_conv2d(x, transform_weights(weight), bias, *settings, buffers)
+        kept.append((got, conv2d(x, weight, bias, 1, *settings)))
+    for got, wanted in kept:
+        assert error(got, wanted) < 3e-6
+
+
+def test_an_input_that_is_too_small():
+    x, weight, bias, *_ = case((1, 2, 9))
+    with pytest.raises(ValueError, match='2×9 with padding 0 is too small for dilation 1'):
+        winograd_conv2d(x, transform_weights(weight), bias, 0, 1)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +122,11 @@ def test_in_a_packed_model(allowed, monkeypatch):
         x = torch.randn(size).to(memory_format=torch.channels_last)
         assert error(packed(x), plain(x)) < 3e-6
     assert len(calls) == 2 * allowed
+    again = copy.deepcopy(plain)
+    pack(again, keep=set(), winograd=allowed)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        assert again(torch.randn(2, 128, 24, 24)).shape == (2, 128, 24, 24)
+    assert error(again(x), plain(x)) < 3e-6
     unpack(packed)
     assert type(packed[0]) is nn.Conv2d and torch.equal(packed[0].weight, plain[0].weight)
 

@@ -86,6 +86,24 @@ def test_both_routes_where_either_is_cheaper(exact, error, distance, normalize, 
         assert error(grad, want_grad) < 2e-6
 
 
+@pytest.mark.parametrize('route', [None, 'channel'])
+@pytest.mark.parametrize(('side', 'relu'), [(16, False), (30, False), (48, True)])
+@pytest.mark.parametrize('distance', [1.0, 0.1, 0.03, 0.02, 0.015, 0.01])
+def test_many_channels_in_strips(exact, error, distance, side, relu, route):
+    """Matrices of three strips, from far to where the quick comparison gives way."""
+    torch.manual_seed(0)
+    teacher = torch.randn(1, 600, side, side)
+    student = teacher + distance * torch.randn_like(teacher)
+    if relu:
+        student, teacher = student.relu(), teacher.relu()
+    student[:, ::7], teacher[:, 1::5] = 0, 0
+    loss, grad = value_and_grad(student, teacher, (1, 1), True, route)
+    want, want_grad = exact(student, teacher, (1, 1), True)
+    assert error(loss, want) < 1e-6
+    assert error(grad, want_grad) < 8e-6
+    assert (grad[:, ::7] == 0).all()
+
+
 @pytest.mark.parametrize('normalize', FORMS)
 @pytest.mark.parametrize('other', [(6, 7), (9, 4)])
 def test_routes_agree(error, other, normalize):

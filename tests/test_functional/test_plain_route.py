@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ickd_mm.functional import plain_route as module
-from ickd_mm.functional.rows import PIXELS, SHORT, least_distance
+from ickd_mm.functional.rows import PIXELS, least_distance
 
 
 def plain_route(s, t, normalize, scale, need_grad, short=None, out=None):
@@ -34,7 +34,7 @@ def test_value_and_gradient(error, channels, teacher, normalize):
     s, t = cells(channels=channels, teacher=teacher)
     if channels == 1:
         s, t = s.double(), t.double()  # one row has one direction: float32 gives up
-    short = 0.0 if channels == 1 else SHORT
+    short = 0.0 if channels == 1 else 2e-4  # two channels come close by chance
     loss, grad = plain_route(s, t, normalize, 0.25, True, short)
     want, want_grad = formula(s, t, normalize)
     assert error(loss, 0.25 * want, floor=1e-12) < 1e-6
@@ -80,7 +80,7 @@ def test_what_it_accepts_is_exact(error, noise):
 
 def test_asks_for_more_distance_where_more_pixels_are_summed():
     s, t = cells(count=1, channels=4, student=64, teacher=64)
-    close = t + 0.1 * s
+    close = t + 0.15 * s
     assert plain_route(close, t, True, 1.0, True) is not None
     times = 64 * PIXELS // 64
     repeated = close.repeat(1, 1, times), t.repeat(1, 1, times)  # the same directions

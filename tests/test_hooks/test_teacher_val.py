@@ -53,7 +53,7 @@ def scored(distilled, tmp_path_factory):
 def test_the_scores_are_those_of_test_py(scored, teacher_file, tmp_path):
     text, _, options = scored
     args = (ICKD, '--teacher', '--work-dir', tmp_path, '--cfg-options', *options)
-    done = succeed(run_tool(REPO / 'tools/test.py', *args))
+    done = succeed(run_tool(REPO / 'tools/test.py', *args, fresh=True))
     (expected,) = re.findall(r'mIoU: ([\d.]+)', done.stdout + done.stderr)[-1:]
     (first, *_) = re.findall(r'Teacher on the validation set: .*teacher/mIoU: ([\d.]+)', text)
     assert float(first) == float(expected)
