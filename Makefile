@@ -13,7 +13,7 @@ demo: setup
 
 # Two workers of one thread each: on two cores OpenMP's own threads would wait for each other.
 test: setup
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(RUN) -m ruff check .

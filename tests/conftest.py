@@ -11,6 +11,12 @@ from ickd_mm.demo.dataset import prepare_digits
 from ickd_mm.registry import MODELS
 
 
+def pytest_collection_modifyitems(items):
+    """Put files that start processes first: two workers then end at about the same time."""
+    slow = {item.path for item in items if item.get_closest_marker('slow')}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope='session')
 def digits(tmp_path_factory):
     """A small copy of the offline data set."""
