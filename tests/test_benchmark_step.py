@@ -110,3 +110,4 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path):
     figures = json.loads(out.read_text())
     assert figures['machine']['device'] == 'cpu' and figures['images'] == 2
     assert 'memory_mib' not in figures['steps']['ours']
+    assert 0 < figures['feature_error'] < 1e-5 and "teacher's features differ by" in done.stdout

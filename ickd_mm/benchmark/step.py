@@ -49,6 +49,7 @@ def measure(steps: Steps, budget: float, memory: bool) -> dict[str, Any]:
         pairs=[f'{p.student.path} -> {p.teacher.path}: {p.loss}' for p in steps.distiller.pairs],
         steps=rows,
         seconds={name: taken.median for name, taken in parts.items()},
+        feature_error=steps.feature_error(),
         shares={name: taken.median / total for name, taken in parts.items()},
     )
 
@@ -135,6 +136,9 @@ def run(args: argparse.Namespace) -> None:
     console.print('; '.join(figures['pairs']), highlight=False)
     spent = (f'{part} {share:.0%}' for part, share in figures['shares'].items())
     console.print('time goes to: ' + ', '.join(spent), highlight=False)
+    console.print(
+        f"teacher's features differ by {figures['feature_error']:.1e} from the plain one's"
+    )
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps({'machine': about, **figures}, indent=1) + '\n')

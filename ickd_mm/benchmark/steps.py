@@ -61,12 +61,24 @@ class Steps:
         self._train(self.alone)
 
     @torch.no_grad()
-    def plain_teacher(self) -> None:
+    def plain_teacher(self) -> Capture:
         """The unchanged teacher's forward, up to its last tap, in the step's own precision."""
         taps = [pair.teacher for pair in self.distiller.pairs]
         with self.wrappers[self.alone].optim_context(self.alone):
-            with Capture(self.teacher, taps, 'teacher', stop=True):
+            with Capture(self.teacher, taps, 'teacher', stop=True) as seen:
                 self.teacher(self.inputs, mode='tensor')
+        return seen
+
+    @torch.no_grad()
+    def feature_error(self) -> float:
+        """How far the distiller's teacher is from the unchanged one: ‖difference‖ / ‖feature‖.
+
+        The largest of its taps.
+        """
+        plain = self.plain_teacher()
+        with self.wrappers[self.distiller].optim_context(self.distiller):
+            ours = self.distiller.teacher(self.inputs)
+        return max(((x - plain[tap]).norm() / plain[tap].norm()).item() for tap, x in ours.items())
 
     def floor(self) -> None:
         """Both of them."""

@@ -238,13 +238,13 @@ def channel_route(
     if matrix is None:
         return CellLoss(loss, None)
     if out is None:
-        grad = torch.bmm(matrix, s)
-        return CellLoss(
-            loss, (grad if dead is None else grad.masked_fill_(dead, 0)).transpose(1, 2)
-        )
+        if dead is not None:
+            matrix.masked_fill_(dead, 0)
+        return CellLoss(loss, torch.bmm(matrix, s).transpose(1, 2))
     # The matrix may end where ``out`` ends: rows written so far never reach its rows to come.
     for rows in _strips(matrix):
-        torch.bmm(matrix[:, rows].clone(), s, out=out[:, rows])
-    if dead is not None:
-        out.masked_fill_(dead, 0)
+        strip = matrix[:, rows].clone()
+        if dead is not None:
+            strip.masked_fill_(dead[:, rows], 0)
+        torch.bmm(strip, s, out=out[:, rows])
     return CellLoss(loss, None)
