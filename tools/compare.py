@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ickd_mm.experiments.grid import lay_out, parse_variation, run_all
+from ickd_mm.experiments.pace import time_steps
 from ickd_mm.experiments.plot import plot_curves, plot_final
 from ickd_mm.experiments.report import as_table, final_points, summarize, write
 from ickd_mm.experiments.run import Result
@@ -36,13 +37,29 @@ def main() -> None:
         default=[],
         help='seconds of a step, one number a config, for the time axis; default: as the runs took',
     )
+    parser.add_argument(
+        '--time-steps',
+        action='store_true',
+        help='measure them instead: at the end, 60 steps of each line, alone on the machine',
+    )
+    parser.add_argument(
+        '--share-teacher',
+        action='store_true',
+        help='keep what the teacher gives in WORK_DIR/features: the methods see the same batches '
+        'over one seed, so it runs once for all with the same taps. Results do not change; needs '
+        'iterations x batch of features on the disk for a seed, and --time-steps or '
+        '--step-seconds for honest times',
+    )
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/compare'))
     args = parser.parse_args()
     try:
         variations = [parse_variation(text) for text in args.vary]
         if args.step_seconds and len(args.step_seconds) != len(args.configs):
             raise ValueError('--step-seconds takes one number a config')
-        cells = lay_out(args.configs, args.seeds, variations, args.work_dir)
+        if args.step_seconds and args.time_steps:
+            raise ValueError('--step-seconds and --time-steps exclude each other')
+        store = (args.work_dir / 'features').absolute() if args.share_teacher else None
+        cells = lay_out(args.configs, args.seeds, variations, args.work_dir, store)
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
 
@@ -66,10 +83,12 @@ def main() -> None:
             results[cell.name][seed] = result
             bar.advance(task)
     metric = next(iter(results[cells[0].name].values())).metric
-    lines = summarize(cells, results, teacher)
-    write(lines, metric, args.work_dir, teacher)
     steps = dict(zip((Path(config).stem for config in args.configs), args.step_seconds))
     pace = {cell.name: steps[cell.config] for cell in cells if cell.config in steps}
+    if args.time_steps:
+        pace = time_steps(cells, args.work_dir, lambda name, s: console.print(f'{name}: {s:.3f} s'))
+    lines = summarize(cells, results, teacher, pace)
+    write(lines, metric, args.work_dir, teacher)
     plot_curves(results, metric, args.work_dir / 'curves.png', pace)
     files = 'table.json, table.csv, curves.png'
     points = final_points(cells, results, pace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from .feature_store import FeatureStore
 from .folding import Watch, fold_batch_norms
 from .packing import can_pack, pack, unpack
 from .probe import dry_run
@@ -56,6 +58,10 @@ class FrozenTeacher:
         self._features: Callable[[Tensor], dict[Tap, Tensor]] = self._run_to_last_tap
         if self.options.compile:
             self._features = self._compiled()
+        self.store: FeatureStore | None = None
+        if self.options.store is not None:
+            how = str(replace(self.options, store=None))
+            self.store = FeatureStore(self.options.store, self.model, taps, how)
 
     def _prepare(self, size: tuple[int, int]) -> None:
         """Lay out, fold and cast the weights, once, after a look at what the model does."""
@@ -146,7 +152,7 @@ class FrozenTeacher:
             images, precision = images.to(dtype), torch.autocast(device, enabled=False)
         with precision:
             self._pack(device == 'cpu' and self._may_pack())
-            features = self._features(images)
+            features = self.store(images, self._features) if self.store else self._features(images)
         if dtype is None:
             return features
         return {tap: feature.float() for tap, feature in features.items()}

@@ -25,6 +25,9 @@ class TeacherRun:
         dtype: 'fp32', 'bf16' or 'fp16' for weights and arithmetic, whatever autocast says;
             None for float32 weights under the step's own autocast.
         compile: hand the forward to :func:`torch.compile`; a dict gives its arguments.
+        store: a folder that keeps the features of every batch, for runs that see the same
+            batches: several methods over one seed (``tools/compare.py --share-teacher``). See
+            :class:`ickd_mm.distillers.feature_store.FeatureStore`.
     """
 
     fold: bool = True
@@ -32,6 +35,7 @@ class TeacherRun:
     winograd: bool = True
     dtype: str | None = None
     compile: bool | dict = False
+    store: str | None = None
 
     @classmethod
     def read(cls, cfg: Any) -> TeacherRun:
@@ -61,6 +65,8 @@ class TeacherRun:
                 'teacher_run.compile must be True, False or a dict of arguments of torch.compile, '
                 f'got {run.compile!r}'
             )
+        if run.store is not None and not (isinstance(run.store, str) and run.store):
+            raise TypeError(f'teacher_run.store must be None or a folder, got {run.store!r}')
         if run.dtype is not None and run.dtype not in DTYPES:
             raise ValueError(
                 f'teacher_run.dtype must be None or one of {", ".join(DTYPES)}, got {run.dtype!r}'

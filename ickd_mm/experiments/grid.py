@@ -50,9 +50,20 @@ def parse_variation(text: str) -> list[Choice]:
 
 
 def lay_out(
-    configs: list[str], seeds: list[int], variations: list[list[Choice]], root: Path
+    configs: list[str],
+    seeds: list[int],
+    variations: list[list[Choice]],
+    root: Path,
+    store: Path | None = None,
 ) -> list[Cell]:
     """Make one cell for each config and each combination of varied values.
+
+    Args:
+        configs: config files.
+        seeds: seeds of every cell.
+        variations: keys and values to vary, all combinations of them.
+        root: folder of the comparison.
+        store: folder for the teacher's features, shared by all runs; None for none.
 
     Raises:
         FileNotFoundError: if a config does not exist.
@@ -70,7 +81,8 @@ def lay_out(
             cell = Cell(stem, tuple(itertools.chain(*parts)), {})
             for seed in seeds:
                 folder = root / f'{cell.name.replace(" ", "__")}__seed={seed}'
-                cell.runs[seed] = Run(config, folder, (*cell.choice, ('randomness.seed', seed)))
+                options = (*cell.choice, ('randomness.seed', seed))
+                cell.runs[seed] = Run(config, folder, options, store)
             cells.append(cell)
     return cells
 

@@ -63,7 +63,10 @@ def _share(gain: float, reference: list[float], teacher: float | None) -> float 
 
 
 def summarize(
-    cells: list[Cell], results: dict[str, dict[int, Result]], teacher: float | None = None
+    cells: list[Cell],
+    results: dict[str, dict[int, Result]],
+    teacher: float | None = None,
+    pace: dict[str, float] | None = None,
 ) -> list[Line]:
     """Turn the results (name -> seed -> result) of ``cells`` into lines.
 
@@ -71,6 +74,7 @@ def summarize(
         cells: what was run.
         results: name -> seed -> result.
         teacher: the teacher's score, 0-100, where there is one.
+        pace: name -> seconds of a step, where the runs' own clocks do not count.
     """
     lines = []
     for cell in cells:
@@ -93,7 +97,8 @@ def summarize(
                 _spread(scores),
                 gain,
                 float(width),
-                statistics.median(r.step_seconds for r in by_seed.values()),
+                (pace or {}).get(name)
+                or statistics.median(r.step_seconds for r in by_seed.values()),
                 statistics.mean(r.seconds for r in by_seed.values()),
                 _share(gain, bases, teacher) if known else None,
             )

@@ -18,6 +18,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..distillers.plain import is_distiller
+
 RESULT, IDENTITY = 'result.json', 'run.json'
 METRICS = ('mIoU', 'accuracy/top1')
 
@@ -79,11 +81,19 @@ class Run:
         config: config file.
         folder: work folder; ``result.json`` in it marks a finished run.
         options: config keys and their values, as ``--cfg-options`` takes them.
+        store: folder of the teacher's features (``teacher_run.store``), or None. It changes no
+            result, so it is no part of the run's identity.
     """
 
     config: str
     folder: Path
     options: tuple[tuple[str, Any], ...] = ()
+    store: Path | None = None
+
+    def distils(self) -> bool:
+        """Whether the config's model is a distiller."""
+        cfg = Config.fromfile(self.config, import_custom_modules=False)
+        return is_distiller(cfg.get('model', {}))
 
     def identity(self) -> dict[str, Any]:
         """What the result depends on: a folder of another identity is emptied and run anew."""
@@ -107,8 +117,11 @@ class Run:
         words = [sys.executable, str(tool('train.py')), self.config, '--work-dir', str(self.folder)]
         if (self.folder / 'last_checkpoint').is_file():
             words.append('--resume')
-        if self.options:
-            words += ['--cfg-options', *(f'{key}={value}' for key, value in self.options)]
+        options = [f'{key}={value}' for key, value in self.options]
+        if self.store is not None and self.distils():
+            options.append(f'model.teacher_run.store={self.store}')
+        if options:
+            words += ['--cfg-options', *options]
         return words
 
     def start(self, threads: int | None = None) -> subprocess.Popen:

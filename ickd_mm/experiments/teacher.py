@@ -7,9 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mmengine.config import Config
-
-from ..distillers.plain import is_distiller
 from .grid import Cell
 from .run import METRICS, Run, replace_text, tool
 
@@ -20,7 +17,7 @@ def _distilled(cells: list[Cell], folder: Path) -> Run | None:
     """The first run that has a teacher, without its seed."""
     for cell in cells:
         run = next(iter(cell.runs.values()))
-        if is_distiller(Config.fromfile(run.config, import_custom_modules=False).model):
+        if run.distils():
             return Run(run.config, folder, cell.choice)
     return None
 
