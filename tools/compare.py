@@ -10,7 +10,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn, TimeRemaining
 
 from ickd_mm.experiments.grid import lay_out, parse_variation, run_all
 from ickd_mm.experiments.pace import time_steps
-from ickd_mm.experiments.plot import plot_curves, plot_final
+from ickd_mm.experiments.plot import plot_curves, plot_final, plot_scores
 from ickd_mm.experiments.report import as_table, final_points, summarize, write
 from ickd_mm.experiments.run import Result
 from ickd_mm.experiments.teacher import teacher_score
@@ -90,7 +90,9 @@ def main() -> None:
     lines = summarize(cells, results, teacher, pace)
     write(lines, metric, args.work_dir, teacher)
     plot_curves(results, metric, args.work_dir / 'curves.png', pace)
-    files = 'table.json, table.csv, curves.png'
+    scores = {line.name: line.scores for line in lines}
+    plot_scores(scores, metric, args.work_dir / 'scores.png', teacher)
+    files = 'table.json, table.csv, curves.png, scores.png'
     points = final_points(cells, results, pace)
     if points:
         plot_final(points, cells[0].choice[0][0], metric, args.work_dir / 'final.png')

@@ -6,9 +6,9 @@ import hashlib
 import os
 import re
 import uuid
-import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from mmengine.logging import print_log
@@ -80,7 +80,7 @@ class FeatureStore:
             return {tap: stored[tap.path] for tap in self.taps}
         except FileNotFoundError:
             pass
-        except (RuntimeError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, RuntimeError, EOFError, KeyError, UnpicklingError) as error:
             print_log(f'{file} is damaged and made anew: {error}', 'current', 30)
         features = compute(images)
         part = file.with_name(f'{uuid.uuid4().hex}.part')

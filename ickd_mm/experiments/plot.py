@@ -20,7 +20,9 @@ def plot_curves(
     file: Path,
     step_seconds: dict[str, float] | None = None,
 ) -> None:
-    """Draw score against iterations and against training seconds, mean and range over seeds.
+    """Draw score against iterations and against training seconds, the best first in the legend.
+
+    A line is the mean over seeds; up to four lines have their range over seeds around them.
 
     Args:
         results: name -> seed -> result.
@@ -30,7 +32,10 @@ def plot_curves(
             (they shared the machine); otherwise the median of the runs'.
     """
     figure, axes = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout='constrained')
-    for name, by_seed in results.items():
+    last = {name: statistics.mean(r.score for r in runs.values()) for name, runs in results.items()}
+    colors = plt.get_cmap('tab20' if len(results) > 10 else 'tab10')
+    for number, name in enumerate(sorted(results, key=last.__getitem__, reverse=True)):
+        by_seed = results[name]
         runs = list(by_seed.values())
         steps = [step for step, _ in runs[0].curve]
         scores = [[dict(run.curve).get(step) for run in runs] for step in steps]
@@ -38,14 +43,47 @@ def plot_curves(
         pace = (step_seconds or {}).get(name) or statistics.median(r.step_seconds for r in runs)
         for axis, unit in zip(axes, (1.0, pace)):
             x = [step * unit for step, _ in kept]
-            line = axis.plot(x, [statistics.mean(v) for _, v in kept], 'o-', ms=3, label=name)
-            low, high = [min(v) for _, v in kept], [max(v) for _, v in kept]
-            axis.fill_between(x, low, high, color=line[0].get_color(), alpha=0.2, lw=0)
-    axes[0].set(xlabel='iterations', ylabel=metric)
+            color = colors(number % colors.N)
+            axis.plot(x, [statistics.mean(v) for _, v in kept], 'o-', ms=3, label=name, color=color)
+            if len(results) <= 4:  # more bands would hide each other
+                low, high = [min(v) for _, v in kept], [max(v) for _, v in kept]
+                axis.fill_between(x, low, high, color=color, alpha=0.2, lw=0)
+    axes[0].set(xlabel='iterations', ylabel=f'{metric}, mean over seeds')
     axes[1].set(xlabel='training seconds (iterations × median step)')
-    axes[0].legend(fontsize='small')
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize='small', loc='outside right upper')
     for axis in axes:
         axis.grid(alpha=0.3)
+    figure.savefig(file, dpi=130)
+    plt.close(figure)
+
+
+def plot_scores(
+    scores: dict[str, list[float]], metric: str, file: Path, teacher: float | None = None
+) -> None:
+    """Draw every method's seeds and mean on one line each, the best on top.
+
+    Args:
+        scores: name -> scores of the seeds; the first is the reference, drawn through.
+        metric: label of the scores.
+        file: picture to write.
+        teacher: its score, where there is one.
+    """
+    ranked = sorted(scores, key=lambda name: statistics.mean(scores[name]))
+    figure, axis = plt.subplots(figsize=(8, 0.8 + 0.34 * len(ranked)), layout='constrained')
+    reference = next(iter(scores))
+    marks = [(reference, statistics.mean(scores[reference]), 'tab:gray')]
+    if teacher is not None:
+        marks.append(('teacher', teacher, 'tab:green'))
+    for label, value, color in marks:
+        axis.axvline(value, color=color, ls='--', lw=1, label=f'{label}, {value:.1f}')
+    for row, name in enumerate(ranked):
+        color = 'tab:gray' if name == reference else 'tab:blue'
+        axis.plot(scores[name], [row] * len(scores[name]), 'o', color=color, alpha=0.4, ms=5, mew=0)
+        axis.plot(statistics.mean(scores[name]), row, 'D', color=color, ms=7)
+    axis.set(xlabel=f'{metric}: every seed, and the mean', yticks=range(len(ranked)))
+    axis.set_yticklabels(ranked)
+    axis.grid(alpha=0.3, axis='x')
+    axis.legend(fontsize='small', loc='lower right')
     figure.savefig(file, dpi=130)
     plt.close(figure)
 

@@ -8,7 +8,7 @@ import pytest
 
 from ickd_mm.experiments import run as run_module
 from ickd_mm.experiments.grid import Cell, lay_out, parse_variation, run_all
-from ickd_mm.experiments.plot import plot_curves, plot_final
+from ickd_mm.experiments.plot import plot_curves, plot_final, plot_scores
 from ickd_mm.experiments.report import as_table, final_points, summarize, write
 from ickd_mm.experiments.run import Result, Run, read_result
 
@@ -146,6 +146,10 @@ def test_statistics_and_files(tmp_path):
     assert as_table([alone, taught], 'mIoU').row_count == 2
     plot_curves(results, 'mIoU', tmp_path / 'curves.png')
     assert (tmp_path / 'curves.png').stat().st_size > 5000
+    for teacher in (None, 70.0):
+        scores = {line.name: line.scores for line in (alone, taught)}
+        plot_scores(scores, 'mIoU', tmp_path / f'{teacher}.png', teacher)
+        assert (tmp_path / f'{teacher}.png').stat().st_size > 5000
 
 
 def test_two_keys_may_change_together():

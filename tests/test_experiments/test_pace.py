@@ -1,0 +1,64 @@
+"""Steps timed apart from the runs, and a teacher's features shared between them."""
+
+import json
+import textwrap
+
+import pytest
+
+from ickd_mm.experiments import run as run_module
+from ickd_mm.experiments.grid import lay_out
+from ickd_mm.experiments.pace import STEPS, time_steps
+from ickd_mm.experiments.report import summarize
+from ickd_mm.experiments.run import Result
+
+TOOL = """
+import json, pathlib, sys
+folder = pathlib.Path(sys.argv[sys.argv.index('--work-dir') + 1])
+options = dict(o.split('=') for o in sys.argv[sys.argv.index('--cfg-options') + 1:])
+assert options['train_cfg.max_iters'] == options['train_cfg.val_interval'] == '60'
+assert 'model.teacher_run.store' not in options
+starts = folder / 'starts'
+starts.write_text(starts.read_text() + 'x' if starts.exists() else 'x')
+(folder / 'now/vis_data').mkdir(parents=True)
+factor = 2 if 'taught' in sys.argv[1] else 1
+times = [0.9, 0.1, 0.11, 0.12, 0.1]
+lines = [dict(step=i, loss=1.0, time=factor * time) for i, time in enumerate(times)]
+lines += [dict(step=60, mIoU=1.0)]
+(folder / 'now/vis_data/scalars.json').write_text('\\n'.join(map(json.dumps, lines)))
+"""
+
+
+@pytest.fixture
+def cells(tmp_path, monkeypatch):
+    tool = tmp_path / 'train.py'
+    tool.write_text(textwrap.dedent(TOOL))
+    monkeypatch.setattr(run_module, 'tool', lambda name: tool)
+    (tmp_path / 'alone.py').write_text("model = dict(type='EncoderDecoder')\n")
+    (tmp_path / 'taught.py').write_text("model = dict(type='ickd_mm.FeatureDistiller')\n")
+    configs = [str(tmp_path / 'alone.py'), str(tmp_path / 'taught.py')]
+    return lay_out(configs, [3, 4], [], tmp_path / 'out', tmp_path / 'out/features')
+
+
+def test_every_line_is_timed_once_without_the_store(cells, tmp_path):
+    said = []
+    pace = time_steps(cells, tmp_path / 'out', lambda *line: said.append(line))
+    assert pace == {'alone': pytest.approx(0.11), 'taught': pytest.approx(0.22)}
+    assert said == list(pace.items())
+    assert time_steps(cells, tmp_path / 'out', print) == pace
+    starts = list((tmp_path / 'out/pace').glob('*/starts'))
+    assert [file.read_text() for file in starts] == ['x', 'x'] and STEPS == 60
+
+
+def test_the_table_takes_them_instead_of_the_runs_own(cells):
+    results = {cell.name: {3: Result('mIoU', 1.0, 9.0, 0.5, [(7, 1.0)])} for cell in cells}
+    alone, taught = summarize(cells, results, None, {'taught': 0.2})
+    assert (alone.step_seconds, taught.step_seconds) == (0.5, 0.2)
+
+
+def test_a_shared_store_is_told_to_what_distils_and_is_no_part_of_a_run(cells, tmp_path):
+    alone, taught = (cell.runs[3] for cell in cells)
+    option = f'model.teacher_run.store={tmp_path / "out/features"}'
+    assert option in taught.command() and option not in alone.command()
+    bare = lay_out([taught.config], [3], [], tmp_path / 'out')[0].runs[3]
+    assert option not in bare.command() and bare.identity() == taught.identity()
+    assert 'store' not in json.dumps(taught.identity())
