@@ -1,5 +1,6 @@
-# The classification demo's student and teacher; what is matched between them is left to add.
-_base_ = '../../digits/resnet_student.py'
+# The classification comparison's student, teacher and schedule; what is matched between them is
+# left to add.
+_base_ = '../../compare/classification/student.py'
 custom_imports = dict(imports=['ickd_mm'])  # lets mmpretrain's own tools run it
 model = dict(
     _delete_=True,
