@@ -90,7 +90,7 @@ def lay_out(
 def run_all(
     cells: list[Cell], jobs: int, report: Callable[[str, Result], None]
 ) -> Iterator[tuple[Cell, int, Result]]:
-    """Run what is not finished, ``jobs`` at a time, and yield every result.
+    """Run what is not finished, ``jobs`` at a time, seed by seed, and yield every result.
 
     Args:
         cells: what to run.
@@ -105,6 +105,7 @@ def run_all(
         raise ValueError(f'jobs must be at least 1, got {jobs}')
     threads = max(1, (os.cpu_count() or 1) // jobs)
     queue = [(cell, seed, run) for cell in cells for seed, run in cell.runs.items()]
+    queue.sort(key=lambda job: list(job[0].runs).index(job[1]))  # whole seeds first
     running: list[tuple[Cell, int, Run, Popen, float]] = []
     try:
         while queue or running:

@@ -1,5 +1,5 @@
-# Channel-wise distillation of the logits' maps. Weight 3, temperature 4: Shu et al.,
-# arXiv 2011.13256, SemSeg-distill/README.md of irfanICMLL/TorchDistiller.
+# Channel-wise distillation of the logits' maps. Weight 3 and temperature 4, of Shu et al. (arXiv
+# 2011.13256, SemSeg-distill/README.md of irfanICMLL/TorchDistiller), are the best of 0.3, 3, 30.
 _base_ = '../../_base_/distilled/pspnet_digits.py'
 model = dict(
     pairs=dict(
