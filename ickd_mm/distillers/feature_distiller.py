@@ -86,10 +86,11 @@ class FeatureDistiller(BaseModel):
             self.pairs = self._build_pairs(configs, built, frozen, size, options)
         self.connectors = nn.ModuleDict({p.name: p.connector for p in self.pairs if p.connector})
         self.losses = nn.ModuleDict({p.name: p.loss for p in self.pairs})
+        self.pair_factors = {pair.name: 1.0 for pair in self.pairs}  # PairWeightHook changes them
 
     def _wear(self, student: BaseModel) -> None:
         """Take over the student's children, parameters and buffers; it keeps its own too."""
-        own = {'connectors', 'losses', 'pairs', 'student', 'teacher'}
+        own = {'connectors', 'losses', 'pair_factors', 'pairs', 'student', 'teacher'}
         reserved = own & {*student._modules, *student._parameters}
         if reserved:
             raise TypeError(f'the student has parts named {sorted(reserved)}: cannot distil it')
@@ -161,8 +162,9 @@ class FeatureDistiller(BaseModel):
         """
         if mode != 'loss':
             return self.student(inputs, data_samples, mode=mode, **kwargs)
-        wanted = self.teacher(inputs)
-        taps = [pair.student for pair in self.pairs]
+        active = [pair for pair in self.pairs if self.pair_factors.get(pair.name, 1)]
+        wanted = self.teacher(inputs) if active else {}
+        taps = [pair.student for pair in active]
         with Capture(self.student, taps, 'student', copies=self._student_copies) as seen:
             losses = self.student(inputs, data_samples, mode='loss', **kwargs)
         if seen.changed():
@@ -171,13 +173,18 @@ class FeatureDistiller(BaseModel):
         for pair in self.pairs:
             if pair.name in losses:
                 raise KeyError(f'the student has a loss {pair.name!r} itself; rename the pair')
+            if pair not in active:
+                losses[pair.name] = pair.nothing(inputs.device)
+                continue
             feature = seen[pair.student]
             if torch.is_grad_enabled() and not feature.requires_grad:
                 raise RuntimeError(
                     f'pairs.{pair.name}: student tap {pair.student.path!r} carries no gradient; '
                     'it is frozen, or lies inside a reentrant activation checkpoint'
                 )
-            losses[pair.name] = pair(feature, wanted[pair.teacher])
+            loss = pair(feature, wanted[pair.teacher])
+            factor = self.pair_factors.get(pair.name, 1)
+            losses[pair.name] = loss if factor == 1 else factor * loss
         return losses
 
     def val_step(self, data: Any) -> list:

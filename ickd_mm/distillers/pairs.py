@@ -7,6 +7,7 @@ import inspect
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..registry import MODELS
@@ -150,6 +151,12 @@ class Pair:
         if self.connector is not None:
             student = self.connector(student)
         return self.loss(student, teacher)
+
+    def nothing(self, device: torch.device) -> Tensor:
+        """Return a loss of 0 that still reaches all that is trained here, as DDP wants it to."""
+        modules = [module for module in (self.connector, self.loss) if module is not None]
+        trained = [p for module in modules for p in module.parameters() if p.requires_grad]
+        return sum((0 * p.sum() for p in trained), torch.zeros((), device=device))
 
     def init_weights(self) -> None:
         """Initialise what is trained here, where mmengine has a say in it."""

@@ -2,12 +2,14 @@
 
 from .attach import attach_to_runners
 from .finite import FiniteCheckHook
+from .pair_weight import PairWeightHook
 from .student_checkpoint import PackCheckpointHook, UnpackCheckpointHook
 from .teacher_val import TeacherValHook
 
 __all__ = [
     'FiniteCheckHook',
     'PackCheckpointHook',
+    'PairWeightHook',
     'TeacherValHook',
     'UnpackCheckpointHook',
     'attach_to_runners',

@@ -58,6 +58,34 @@ def test_the_pairs_loss_is_the_loss_of_the_two_features(distiller):
     torch.testing.assert_close(loss, expected)
 
 
+def gradients_of(model, data):
+    torch.manual_seed(7)
+    model.zero_grad()
+    losses = losses_of(model, data)
+    sum(value for key, value in losses.items() if 'loss' in key).backward()
+    return losses, {name: p.grad for name, p in model.named_parameters()}
+
+
+def test_a_factor_scales_its_pair_and_at_zero_the_teacher_does_not_run(distiller, monkeypatch):
+    data, alone = batch(), plain_student().train()
+    distiller.train()
+    once, _ = gradients_of(distiller, data)
+    distiller.pair_factors['loss_icc'] = 2.5
+    more, _ = gradients_of(distiller, data)
+    assert more['loss_icc'].item() == pytest.approx(2.5 * once['loss_icc'].item())
+    distiller.pair_factors['loss_icc'] = 0.0
+    with monkeypatch.context() as patch:
+        patch.setattr(type(distiller.teacher), '__call__', None)
+        none, grads = gradients_of(distiller, data)
+    assert none['loss_icc'] == 0
+    _, want = gradients_of(alone, data)
+    for name, grad in want.items():
+        torch.testing.assert_close(grads[name], grad)
+    # DDP without find_unused_parameters waits for a gradient of everything
+    assert all(grad is not None for grad in grads.values())
+    assert not any(grads[name].any() for name in grads.keys() - want.keys())
+
+
 def test_weight_zero_leaves_the_students_gradients_alone(distiller_cfg, scope, caplog):
     distiller_cfg.pairs.loss_icc.loss.loss_weight = 0.0
     with caplog.at_level(logging.WARNING):
