@@ -14,8 +14,8 @@ from ickd_mm.registry import MODELS
 
 COMPARE = REPO / 'configs/compare'
 METHODS = {
-    'at', 'cc', 'cwd', 'dist', 'fitnet', 'ickd_c', 'ickd_s', 'ickd_s_kd', 'kd', 'pkt', 'rkd', 'sp',
-    'student', 'vid',
+    'at', 'cc', 'cwd', 'dist', 'fitnet', 'ickd_c', 'ickd_s', 'ickd_s_fitnet', 'ickd_s_kd', 'kd',
+    'pkt', 'rkd', 'sp', 'student', 'vid',
 }  # fmt: skip
 CONFIGS = sorted(COMPARE.glob('*/*.py'))
 
