@@ -92,7 +92,7 @@ def main() -> None:
     plot_curves(results, metric, args.work_dir / 'curves.png', pace)
     scores = {line.name: line.scores for line in lines}
     plot_scores(scores, metric, args.work_dir / 'scores.png', teacher)
-    files = 'table.json, table.csv, curves.png, scores.png'
+    files = 'table.json, table.csv, table.md, curves.png, scores.png'
     points = final_points(cells, results, pace)
     if points:
         plot_final(points, cells[0].choice[0][0], metric, args.work_dir / 'final.png')

@@ -106,34 +106,53 @@ def summarize(
     return lines
 
 
+def _rows(lines: list[Line], metric: str, teacher: float | None) -> list[list[str]]:
+    """Headings and one row a line; with a teacher's score, its share is a column."""
+    rows = [['run', metric, 'gain (95 %)', 's / step', 's / run']]
+    for line in lines:
+        rows.append(
+            [
+                line.name,
+                f'{line.mean:.1f} ± {line.sd:.1f}',
+                f'{line.gain:+.1f} ± {line.interval:.1f}' if line.gain or line.interval else '',
+                f'{line.step_seconds:.3f}',
+                f'{line.seconds:.0f}',
+            ]
+        )
+    if teacher is not None:
+        shares = ['' if line.share is None else f'{line.share:.0f} %' for line in lines]
+        for row, share in zip(rows, ['of the gap', *shares]):
+            row.insert(3, share)
+    return rows
+
+
 def as_table(lines: list[Line], metric: str, teacher: float | None = None) -> Table:
     """Lay the lines out for the terminal; with a teacher's score, its share is a column."""
     title = f'{metric}, mean ± sd over {len(lines[0].seeds)} seeds'
     table = Table(title=title if teacher is None else f'{title}; teacher {teacher:.1f}')
-    headings = ['run', metric, 'gain (95 %)', 's / step', 's / run']
-    if teacher is not None:
-        headings.insert(3, 'of the gap')
+    headings, *rows = _rows(lines, metric, teacher)
     for heading in headings:
         table.add_column(heading, justify='left' if heading == 'run' else 'right')
-    for line in lines:
-        row = [
-            line.name,
-            f'{line.mean:.1f} ± {line.sd:.1f}',
-            f'{line.gain:+.1f} ± {line.interval:.1f}' if line.gain or line.interval else '',
-            f'{line.step_seconds:.3f}',
-            f'{line.seconds:.0f}',
-        ]
-        if teacher is not None:
-            row.insert(3, '' if line.share is None else f'{line.share:.0f} %')
+    for row in rows:
         table.add_row(*row)
     return table
 
 
+def as_markdown(lines: list[Line], metric: str, teacher: float | None = None) -> str:
+    """The same table for a document, the best line first and its mean in bold type."""
+    ranked = sorted(lines, key=lambda line: line.mean, reverse=True)
+    headings, best, *rest = _rows(ranked, metric, teacher)
+    best[1] = f'**{best[1]}**'
+    rule = ['---', *['--:'] * (len(headings) - 1)]
+    return ''.join(f'| {" | ".join(row)} |\n' for row in (headings, rule, best, *rest))
+
+
 def write(lines: list[Line], metric: str, root: Path, teacher: float | None = None) -> None:
-    """Write ``table.json`` and ``table.csv``."""
+    """Write ``table.json``, ``table.csv`` and ``table.md``."""
     rows = [asdict(line) for line in lines]
     table = {'metric': metric, 'teacher': teacher, 'lines': rows}
     (root / 'table.json').write_text(json.dumps(table, indent=1))
+    (root / 'table.md').write_text(as_markdown(lines, metric, teacher), encoding='utf-8')
     with open(root / 'table.csv', 'w', newline='') as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
