@@ -8,12 +8,36 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ickd_mm.experiments.grid import lay_out, parse_variation, run_all
-from ickd_mm.experiments.pace import time_steps
+from ickd_mm.experiments.grid import Cell, lay_out, parse_variation, run_all
+from ickd_mm.experiments.pace import check_pace, time_steps
 from ickd_mm.experiments.plot import plot_curves, plot_final, plot_scores
 from ickd_mm.experiments.report import as_table, final_points, summarize, write
 from ickd_mm.experiments.run import Result
 from ickd_mm.experiments.teacher import teacher_score
+
+
+def metric_of(results: dict[str, dict[int, Result]]) -> str:
+    """Name of the score that the runs have."""
+    return next(iter(next(iter(results.values())).values())).metric
+
+
+def publish(
+    cells: list[Cell],
+    results: dict[str, dict[int, Result]],
+    teacher: float | None,
+    pace: dict[str, float],
+    root: Path,
+) -> None:
+    """Write the tables and the plots."""
+    metric, lines = metric_of(results), summarize(cells, results, teacher, pace)
+    write(lines, metric, root, teacher)
+    plot_curves(results, metric, root / 'curves.png', pace)
+    scores, references = {x.name: x.scores for x in lines}, {x.reference for x in lines}
+    reference = references.pop() if len(references) == 1 else None
+    plot_scores(scores, metric, root / 'scores.png', reference, teacher)
+    points = final_points(cells, results, pace)
+    if points:
+        plot_final(points, cells[0].choice[0][0], metric, root / 'final.png')
 
 
 def main() -> None:
@@ -60,6 +84,8 @@ def main() -> None:
             raise ValueError('--step-seconds and --time-steps exclude each other')
         store = (args.work_dir / 'features').absolute() if args.share_teacher else None
         cells = lay_out(args.configs, args.seeds, variations, args.work_dir, store)
+        if args.time_steps:
+            check_pace(cells)
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
 
@@ -82,23 +108,21 @@ def main() -> None:
         for cell, seed, result in run_all(cells, args.jobs, report):
             results[cell.name][seed] = result
             bar.advance(task)
-    metric = next(iter(results[cells[0].name].values())).metric
     steps = dict(zip((Path(config).stem for config in args.configs), args.step_seconds))
     pace = {cell.name: steps[cell.config] for cell in cells if cell.config in steps}
-    if args.time_steps:
+    publish(cells, results, teacher, pace, args.work_dir)
+    if args.time_steps:  # the table is safe by now
         pace = time_steps(cells, args.work_dir, lambda name, s: console.print(f'{name}: {s:.3f} s'))
+        publish(cells, results, teacher, pace, args.work_dir)
     lines = summarize(cells, results, teacher, pace)
-    write(lines, metric, args.work_dir, teacher)
-    plot_curves(results, metric, args.work_dir / 'curves.png', pace)
-    scores = {line.name: line.scores for line in lines}
-    plot_scores(scores, metric, args.work_dir / 'scores.png', teacher)
-    files = 'table.json, table.csv, table.md, curves.png, scores.png'
-    points = final_points(cells, results, pace)
-    if points:
-        plot_final(points, cells[0].choice[0][0], metric, args.work_dir / 'final.png')
-        files += ', final.png'
-    console.print(as_table(lines, metric, teacher))
-    console.print(f'Written to {args.work_dir}: {files}')
+    console.print(as_table(lines, metric_of(results), teacher))
+    if any(r.shared for runs in results.values() for r in runs.values()) and not pace:
+        console.print(
+            'The runs shared what the teacher gave, so their seconds do not compare: '
+            'run again with --time-steps'
+        )
+    names = ', '.join(sorted(f.name for f in args.work_dir.iterdir() if f.is_file()))
+    console.print(f'Written to {args.work_dir}: {names}')
 
 
 if __name__ == '__main__':

@@ -83,7 +83,9 @@ class FeatureDistiller(BaseModel):
             frozen = teacher_source.build('teacher')
             restore(frozen, ckpt)
             size = training_size(built, input_size)
-            self.pairs = self._build_pairs(configs, built, frozen, size, options)
+            self.pairs = self._build_pairs(
+                configs, built, frozen, size, options, str(teacher_source.cfg)
+            )
         self.connectors = nn.ModuleDict({p.name: p.connector for p in self.pairs if p.connector})
         self.losses = nn.ModuleDict({p.name: p.loss for p in self.pairs})
         self.pair_factors = {pair.name: 1.0 for pair in self.pairs}  # PairWeightHook changes them
@@ -107,12 +109,15 @@ class FeatureDistiller(BaseModel):
         teacher: BaseModel,
         size: tuple[int, int],
         options: TeacherRun,
+        source: str,
     ) -> list[Pair]:
         ours = Probe(student, [c.student for c in configs], 'student', size)
         theirs = Probe(teacher, [c.teacher for c in configs], 'teacher', size)
         renormalise = bridge(student.data_preprocessor, teacher.data_preprocessor)
         taps = [c.teacher for c in configs]
-        self.teacher = FrozenTeacher(teacher, taps, renormalise, theirs.changed(), options, size)
+        self.teacher = FrozenTeacher(
+            teacher, taps, renormalise, theirs.changed(), options, size, source
+        )
         self._student_copies = ours.changed()
         pairs = []
         for config in configs:
@@ -162,9 +167,9 @@ class FeatureDistiller(BaseModel):
         """
         if mode != 'loss':
             return self.student(inputs, data_samples, mode=mode, **kwargs)
-        active = [pair for pair in self.pairs if self.pair_factors.get(pair.name, 1)]
+        active = [pair for pair in self.pairs if self.pair_factors[pair.name]]
         wanted = self.teacher(inputs) if active else {}
-        taps = [pair.student for pair in active]
+        taps = [pair.student for pair in self.pairs]
         with Capture(self.student, taps, 'student', copies=self._student_copies) as seen:
             losses = self.student(inputs, data_samples, mode='loss', **kwargs)
         if seen.changed():
@@ -173,17 +178,17 @@ class FeatureDistiller(BaseModel):
         for pair in self.pairs:
             if pair.name in losses:
                 raise KeyError(f'the student has a loss {pair.name!r} itself; rename the pair')
-            if pair not in active:
-                losses[pair.name] = pair.nothing(inputs.device)
-                continue
             feature = seen[pair.student]
+            if pair not in active:
+                losses[pair.name] = pair.nothing(feature)
+                continue
             if torch.is_grad_enabled() and not feature.requires_grad:
                 raise RuntimeError(
                     f'pairs.{pair.name}: student tap {pair.student.path!r} carries no gradient; '
                     'it is frozen, or lies inside a reentrant activation checkpoint'
                 )
             loss = pair(feature, wanted[pair.teacher])
-            factor = self.pair_factors.get(pair.name, 1)
+            factor = self.pair_factors[pair.name]
             losses[pair.name] = loss if factor == 1 else factor * loss
         return losses
 

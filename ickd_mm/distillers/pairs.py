@@ -7,7 +7,6 @@ import inspect
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ..registry import MODELS
@@ -152,11 +151,11 @@ class Pair:
             student = self.connector(student)
         return self.loss(student, teacher)
 
-    def nothing(self, device: torch.device) -> Tensor:
-        """Return a loss of 0 that still reaches all that is trained here, as DDP wants it to."""
+    def nothing(self, student: Tensor) -> Tensor:
+        """Return a loss of 0 that still reaches all that this pair trains, as DDP wants it to."""
         modules = [module for module in (self.connector, self.loss) if module is not None]
         trained = [p for module in modules for p in module.parameters() if p.requires_grad]
-        return sum((0 * p.sum() for p in trained), torch.zeros((), device=device))
+        return sum((0 * p.float().sum() for p in trained), 0 * student.float().sum())
 
     def init_weights(self) -> None:
         """Initialise what is trained here, where mmengine has a say in it."""

@@ -34,6 +34,7 @@ class FrozenTeacher:
         copies: taps whose output the model changes in place later on.
         run: how it is run.
         size: height and width of the training images.
+        source: what the model was built from, for its store.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class FrozenTeacher:
         copies: frozenset[Tap] = frozenset(),
         run: TeacherRun | None = None,
         size: tuple[int, int] = (224, 224),
+        source: str = '',
     ) -> None:
         model.eval()
         self.model = model.requires_grad_(False)
@@ -60,8 +62,9 @@ class FrozenTeacher:
             self._features = self._compiled()
         self.store: FeatureStore | None = None
         if self.options.store is not None:
-            how = str(replace(self.options, store=None))
-            self.store = FeatureStore(self.options.store, self.model, taps, how)
+            how = f'{replace(self.options, store=None)} {source}'
+            self.store = FeatureStore(self.options.store, taps, how)
+            self.store.identify(self.model)
 
     def _prepare(self, size: tuple[int, int]) -> None:
         """Lay out, fold and cast the weights, once, after a look at what the model does."""
@@ -125,6 +128,8 @@ class FrozenTeacher:
         self.model._apply(fn)
         if self.options.torch_dtype is not None:
             self.model.to(self.options.torch_dtype)
+        if self.store is not None:
+            self.store.identify(self.model)
 
     def _pack(self, wanted: bool) -> None:
         if wanted != self._packed:

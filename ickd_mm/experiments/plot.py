@@ -44,7 +44,9 @@ def plot_curves(
         for axis, unit in zip(axes, (1.0, pace)):
             x = [step * unit for step, _ in kept]
             color = colors(number % colors.N)
-            axis.plot(x, [statistics.mean(v) for _, v in kept], 'o-', ms=3, label=name, color=color)
+            style = ('o-', 's--', '^:', 'v-.')[number // colors.N % 4]
+            y = [statistics.mean(v) for _, v in kept]
+            axis.plot(x, y, style, ms=3, label=name, color=color)
             if len(results) <= 4:  # more bands would hide each other
                 low, high = [min(v) for _, v in kept], [max(v) for _, v in kept]
                 axis.fill_between(x, low, high, color=color, alpha=0.2, lw=0)
@@ -58,20 +60,26 @@ def plot_curves(
 
 
 def plot_scores(
-    scores: dict[str, list[float]], metric: str, file: Path, teacher: float | None = None
+    scores: dict[str, list[float]],
+    metric: str,
+    file: Path,
+    reference: str | None = None,
+    teacher: float | None = None,
 ) -> None:
     """Draw every method's seeds and mean on one line each, the best on top.
 
     Args:
-        scores: name -> scores of the seeds; the first is the reference, drawn through.
+        scores: name -> scores of the seeds.
         metric: label of the scores.
         file: picture to write.
+        reference: the line that all gains are measured against, drawn through, if it is one.
         teacher: its score, where there is one.
     """
     ranked = sorted(scores, key=lambda name: statistics.mean(scores[name]))
     figure, axis = plt.subplots(figsize=(8, 0.8 + 0.34 * len(ranked)), layout='constrained')
-    reference = next(iter(scores))
-    marks = [(reference, statistics.mean(scores[reference]), 'tab:gray')]
+    marks = []
+    if reference is not None:
+        marks.append((reference, statistics.mean(scores[reference]), 'tab:gray'))
     if teacher is not None:
         marks.append(('teacher', teacher, 'tab:green'))
     for label, value, color in marks:
@@ -83,7 +91,8 @@ def plot_scores(
     axis.set(xlabel=f'{metric}: every seed, and the mean', yticks=range(len(ranked)))
     axis.set_yticklabels(ranked)
     axis.grid(alpha=0.3, axis='x')
-    axis.legend(fontsize='small', loc='lower right')
+    if marks:
+        axis.legend(fontsize='small', loc='lower right')
     figure.savefig(file, dpi=130)
     plt.close(figure)
 

@@ -27,9 +27,10 @@ class Line:
         sd: their standard deviation (n - 1), 0 for one seed.
         gain: mean difference, seed by seed, to the first config with the same values varied;
             with one config, to its first line.
+        reference: name of that line.
         interval: half width of its 95 % t-interval over seeds; 0 for one seed.
-        step_seconds: median seconds of an iteration.
-        seconds: mean seconds of a run.
+        step_seconds: seconds of an iteration, as timed apart, or the median of the runs' own.
+        seconds: of a run: iterations times the former, or the mean of the runs' own wall clock.
         share: percent of the way from the reference's mean to the teacher's score that the gain
             covers; None for the reference itself, or where no teacher is better than it.
     """
@@ -40,6 +41,7 @@ class Line:
     mean: float
     sd: float
     gain: float
+    reference: str
     interval: float
     step_seconds: float
     seconds: float
@@ -84,6 +86,7 @@ def summarize(
         paired = [seed for seed in sorted(by_seed) if seed in reference]
         gains = [by_seed[seed].score - reference[seed].score for seed in paired]
         n = len(gains)
+        timed, first = (pace or {}).get(name), next(iter(by_seed.values()))
         gain = statistics.mean(gains) if gains else float('nan')
         known = gains and reference is not by_seed
         bases = [reference[seed].score for seed in paired]
@@ -96,10 +99,12 @@ def summarize(
                 statistics.mean(scores),
                 _spread(scores),
                 gain,
+                _reference(cell, cells),
                 float(width),
-                (pace or {}).get(name)
-                or statistics.median(r.step_seconds for r in by_seed.values()),
-                statistics.mean(r.seconds for r in by_seed.values()),
+                timed or statistics.median(r.step_seconds for r in by_seed.values()),
+                timed * first.curve[-1][0]
+                if timed
+                else statistics.mean(r.seconds for r in by_seed.values()),
                 _share(gain, bases, teacher) if known else None,
             )
         )
@@ -144,7 +149,12 @@ def as_markdown(lines: list[Line], metric: str, teacher: float | None = None) ->
     headings, best, *rest = _rows(ranked, metric, teacher)
     best[1] = f'**{best[1]}**'
     rule = ['---', *['--:'] * (len(headings) - 1)]
-    return ''.join(f'| {" | ".join(row)} |\n' for row in (headings, rule, best, *rest))
+    facts = [f'seeds {", ".join(map(str, lines[0].seeds))}']
+    facts += [f'gain over {name}' for name in sorted({line.reference for line in lines})]
+    if teacher is not None:
+        facts.append(f'teacher {teacher:.1f}')
+    table = [f'| {" | ".join(row)} |\n' for row in (headings, rule, best, *rest)]
+    return f'{metric}, mean ± sd; {"; ".join(facts)}\n\n{"".join(table)}'
 
 
 def write(lines: list[Line], metric: str, root: Path, teacher: float | None = None) -> None:

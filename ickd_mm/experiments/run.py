@@ -64,6 +64,7 @@ class Result:
         seconds: wall-clock of the training process, start-up and validation included.
         step_seconds: median time of one iteration, data loading included.
         curve: (iteration, score) of every validation.
+        shared: whether the run could read the teacher's features: then its times do not count.
     """
 
     metric: str
@@ -71,6 +72,7 @@ class Result:
     seconds: float
     step_seconds: float
     curve: list[tuple[int, float]] = field(default_factory=list)
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Run:
         folder: work folder; ``result.json`` in it marks a finished run.
         options: config keys and their values, as ``--cfg-options`` takes them.
         store: folder of the teacher's features (``teacher_run.store``), or None. It changes no
-            result, so it is no part of the run's identity.
+            score, only times, so it is no part of the run's identity.
     """
 
     config: str
@@ -158,6 +160,7 @@ class Run:
                 + '\n'.join(tail)
             )
         result = read_result(self.folder, time.time() - started)
+        result.shared = self.store is not None and self.distils()
         stored = dict(asdict(result), run=self.identity())
         replace_text(self.folder / RESULT, json.dumps(stored, indent=1))
         return result

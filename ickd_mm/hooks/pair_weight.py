@@ -19,7 +19,8 @@ class PairWeightHook(Hook):
     r"""Multiply a pair's loss by a factor that changes with the training's progress.
 
     The factor is linear between the given points, and constant before the first and behind the
-    last. While it is 0 the pair costs nothing; while every pair's is 0 the teacher does not run.
+    last. While it is 0 the pair's loss is not computed; while every pair's is 0 the teacher does
+    not run. The optimizer goes on with the connector meanwhile: weight decay acts on it.
 
     ``dict(type='ickd_mm.PairWeightHook', pair='loss_icc', points=[(0, 1), (0.5, 0)])`` among a
     config's ``custom_hooks`` lets ``loss_icc`` fade out over the first half.
@@ -34,6 +35,7 @@ class PairWeightHook(Hook):
         ValueError: if there is no point, shares do not rise within 0 to 1, or a factor is
             negative or infinite.
         KeyError: at the start of the training, if the model has no such pair.
+        ValueError: then, too, if another such hook has the same pair.
     """
 
     def __init__(self, pair: str, points: Sequence[tuple[float, float]]) -> None:
@@ -56,7 +58,11 @@ class PairWeightHook(Hook):
 
         Raises:
             KeyError: if the model is no distiller, or has no pair of that name.
+            ValueError: if another such hook changes the same pair.
         """
+        others = [h for h in runner.hooks if isinstance(h, PairWeightHook) and h is not self]
+        if any(other.pair == self.pair for other in others):
+            raise ValueError(f'two PairWeightHooks change {self.pair!r}: join their points')
         model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
         factors = getattr(model, 'pair_factors', None)
         if factors is None or self.pair not in factors:

@@ -1,6 +1,7 @@
 """The teacher's features from the disk: the same bits, and only for the same question."""
 
 import copy
+import io
 import logging
 
 import pytest
@@ -102,10 +103,11 @@ def test_other_images_and_another_precision_are_other_questions(teacher, tmp_pat
 
 def test_a_view_is_saved_without_what_it_was_cut_from(tmp_path):
     tap = Tap.parse('layer')
-    store = FeatureStore(tmp_path / 'store', torch.nn.Identity(), [tap], '')
-    store(torch.zeros(1), lambda images: {tap: torch.zeros(1000, 1000)[:2]})
+    store = FeatureStore(tmp_path / 'store', [tap], '')
+    got = store(torch.zeros(1), lambda images: {tap: torch.zeros(1000, 1000)[:, :2]})
     (file,) = files(tmp_path)
     assert file.stat().st_size < 20_000
+    assert store(torch.zeros(1), no_forward)[tap].stride() == got[tap].stride()
 
 
 def test_a_damaged_file_is_said_and_made_anew(teacher, tmp_path, said):
@@ -113,17 +115,53 @@ def test_a_damaged_file_is_said_and_made_anew(teacher, tmp_path, said):
     want = teacher()(images)
     (file,) = files(tmp_path)
     whole = file.read_bytes()
-    for damage in (b'', whole[: len(whole) // 2], b'no archive'):
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1  # inside the numbers: the archive stays readable
+    holes = whole[: len(whole) // 2] + bytes(512) + whole[len(whole) // 2 + 512 :]
+    other = io.BytesIO()
+    torch.save([1, 2], other)
+    for damage in (b'', whole[: len(whole) // 2], b'no archive', flipped, holes, other.getvalue()):
         file.write_bytes(damage)
         got = teacher()(images)
-        assert 'damaged' in said.text and file.read_bytes()[:2] == whole[:2]
-        assert all(torch.equal(got[tap], want[tap]) for tap in TAPS)
+        assert 'damaged' in said.text
+        mended = teacher()
+        mended.model.forward = no_forward
+        for features in (got, mended(images)):
+            assert all(torch.equal(features[tap], want[tap]) for tap in TAPS)
         said.clear()
     assert not list((tmp_path / 'store').glob('*.part'))
 
 
-def test_it_says_what_it_costs_once(teacher, said):
+def test_a_folder_that_takes_nothing_costs_no_run(teacher, tmp_path, said):
+    frozen, images = teacher(), torch.randn(2, 3, 64, 64)
+    want = teacher(store=None)(images)
+    (tmp_path / 'store').rmdir()
+    for _ in range(2):
+        got = frozen(images)
+        assert all(torch.equal(got[tap], want[tap]) for tap in TAPS)
+    assert said.text.count('takes no more features') == 1
+
+
+def test_it_says_how_many_were_read(teacher, said):
+    frozen, images = teacher(), torch.randn(2, 3, 64, 64)
+    for _ in range(10):
+        frozen(images)
+    assert '0 of 1 batches were read' in said.text and '9 of 10 batches were read' in said.text
+    assert said.text.count('batches were read') == 2
+
+
+def test_what_str_does_not_show_is_another_question(teacher, pspnet, tmp_path):
+    images = torch.randn(2, 3, 64, 64)
+    for source in ('dict(out_indices=(0, 1))', 'dict(out_indices=(2, 3))'):
+        run = TeacherRun(store=str(tmp_path / 'store'))
+        model = copy.deepcopy(pspnet)
+        FrozenTeacher(model, TAPS, None, run=run, size=(64, 64), source=source)(images)
+    assert len(files(tmp_path)) == 2
     frozen = teacher()
-    frozen(torch.randn(2, 3, 64, 64))
-    frozen(torch.randn(2, 3, 64, 64))
-    assert said.text.count('MiB a batch') == 1
+    frozen(images)
+    frozen.apply(lambda tensor: tensor * 1.001)
+    want = teacher(store=None)
+    want.apply(lambda tensor: tensor * 1.001)
+    got = frozen(images)
+    assert len(files(tmp_path)) == 4
+    assert all(torch.equal(got[tap], feature) for tap, feature in want(images).items())

@@ -148,7 +148,8 @@ def test_statistics_and_files(tmp_path):
     assert (tmp_path / 'curves.png').stat().st_size > 5000
     for teacher in (None, 70.0):
         scores = {line.name: line.scores for line in (alone, taught)}
-        plot_scores(scores, 'mIoU', tmp_path / f'{teacher}.png', teacher)
+        reference = None if teacher is None else 'alone'
+        plot_scores(scores, 'mIoU', tmp_path / f'{teacher}.png', reference, teacher)
         assert (tmp_path / f'{teacher}.png').stat().st_size > 5000
 
 

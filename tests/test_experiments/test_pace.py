@@ -7,7 +7,7 @@ import pytest
 
 from ickd_mm.experiments import run as run_module
 from ickd_mm.experiments.grid import lay_out
-from ickd_mm.experiments.pace import STEPS, time_steps
+from ickd_mm.experiments.pace import STEPS, check_pace, time_steps
 from ickd_mm.experiments.report import summarize
 from ickd_mm.experiments.run import Result
 
@@ -16,7 +16,7 @@ import json, pathlib, sys
 folder = pathlib.Path(sys.argv[sys.argv.index('--work-dir') + 1])
 options = dict(o.split('=') for o in sys.argv[sys.argv.index('--cfg-options') + 1:])
 assert options['train_cfg.max_iters'] == options['train_cfg.val_interval'] == '60'
-assert 'model.teacher_run.store' not in options
+assert options.get('model.teacher_run.store') == ('None' if 'taught' in sys.argv[1] else None)
 starts = folder / 'starts'
 starts.write_text(starts.read_text() + 'x' if starts.exists() else 'x')
 (folder / 'now/vis_data').mkdir(parents=True)
@@ -42,7 +42,7 @@ def cells(tmp_path, monkeypatch):
 def test_every_line_is_timed_once_without_the_store(cells, tmp_path):
     said = []
     pace = time_steps(cells, tmp_path / 'out', lambda *line: said.append(line))
-    assert pace == {'alone': pytest.approx(0.11), 'taught': pytest.approx(0.22)}
+    assert pace == {'alone': pytest.approx(0.1075), 'taught': pytest.approx(0.215)}
     assert said == list(pace.items())
     assert time_steps(cells, tmp_path / 'out', print) == pace
     starts = list((tmp_path / 'out/pace').glob('*/starts'))
@@ -53,6 +53,17 @@ def test_the_table_takes_them_instead_of_the_runs_own(cells):
     results = {cell.name: {3: Result('mIoU', 1.0, 9.0, 0.5, [(7, 1.0)])} for cell in cells}
     alone, taught = summarize(cells, results, None, {'taught': 0.2})
     assert (alone.step_seconds, taught.step_seconds) == (0.5, 0.2)
+    assert (alone.seconds, taught.seconds) == (9.0, pytest.approx(7 * 0.2))
+
+
+def test_a_config_that_counts_epochs_is_named_before_the_first_run(cells, tmp_path):
+    check_pace(cells)
+    (tmp_path / 'taught.py').write_text(
+        "model = dict(type='ickd_mm.FeatureDistiller')\n"
+        'train_cfg = dict(by_epoch=True, max_epochs=240)\n'
+    )
+    with pytest.raises(ValueError, match=r'taught.py trains for epochs: give --step-seconds'):
+        check_pace(cells)
 
 
 def test_a_shared_store_is_told_to_what_distils_and_is_no_part_of_a_run(cells, tmp_path):

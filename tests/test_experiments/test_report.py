@@ -47,12 +47,14 @@ def test_files_and_table_show_it(tmp_path):
     rows = list(csv.DictReader(io.StringIO((tmp_path / 'table.csv').read_text())))
     assert [row['share'] for row in rows] == ['', '25.0', '-12.5']
     markdown = (tmp_path / 'table.md').read_text(encoding='utf-8').splitlines()
-    assert markdown[:3] == [
+    assert markdown[:5] == [
+        'mIoU, mean ± sd; seeds 0, 1; gain over student; teacher 50.0',
+        '',
         '| run | mIoU | gain (95 %) | of the gap | s / step | s / run |',
         '|---|--:|--:|--:|--:|--:|'.replace('|', ' | ').strip(),
         '| kd | **44.0 ± 1.4** | +2.0 ± 12.7 | 25 % | 0.500 | 9 |',
     ]
-    assert [row.split()[1] for row in markdown[2:]] == ['kd', 'student', 'bad']
+    assert [row.split()[1] for row in markdown[4:]] == ['kd', 'student', 'bad']
     text = io.StringIO()
     Console(file=text, width=120).print(as_table(lines, 'mIoU', 50.0))
     assert 'teacher 50.0' in text.getvalue() and '25 %' in text.getvalue()

@@ -29,12 +29,12 @@ def test_wrong_points(points, error, message):
 
 
 def runner_of(model, max_iters=10):
-    return SimpleNamespace(model=model, iter=0, max_iters=max_iters)
+    return SimpleNamespace(model=model, iter=0, max_iters=max_iters, hooks=[])
 
 
 def test_factors_between_points():
     hook = HOOKS.build(
-        dict(type='PairWeightHook', pair='loss_a', points=[(0.2, 1), (0.4, 3), (0.8, 0)])
+        dict(type='ickd_mm.PairWeightHook', pair='loss_a', points=[(0.2, 1), (0.4, 3), (0.8, 0)])
     )
     model = SimpleNamespace(pair_factors={'loss_a': 1.0, 'loss_b': 1.0})
     runner, seen = runner_of(model), []
@@ -52,6 +52,14 @@ def test_no_such_pair_is_said_before_the_training():
         hook.before_train(runner_of(SimpleNamespace(pair_factors={'loss_icc': 1.0})))
     with pytest.raises(KeyError, match='it is no distiller'):
         hook.before_train(runner_of(torch.nn.Identity()))
+
+
+def test_two_hooks_for_one_pair_are_an_error():
+    hook, other = PairWeightHook('loss_icc', [(0, 1)]), PairWeightHook('loss_icc', [(0, 2)])
+    runner = runner_of(SimpleNamespace(pair_factors={'loss_icc': 1.0}))
+    runner.hooks = [hook, other]
+    with pytest.raises(ValueError, match="two PairWeightHooks change 'loss_icc'"):
+        hook.before_train(runner)
 
 
 @pytest.mark.slow

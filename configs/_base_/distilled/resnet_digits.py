@@ -1,6 +1,8 @@
-# The classification comparison's student, teacher and schedule; what is matched between them is
-# left to add.
-_base_ = '../../compare/classification/student.py'
+# The classification comparison's student and teacher; what is matched between them is left to add.
+_base_ = [
+    '../students/resnet_digits.py', '../datasets/digits_imagefolder.py',
+    '../schedules/digits_imagefolder_900.py'
+]
 custom_imports = dict(imports=['ickd_mm'])  # lets mmpretrain's own tools run it
 model = dict(
     _delete_=True,
