@@ -70,7 +70,7 @@ def main() -> None:
         '--share-teacher',
         action='store_true',
         help='keep what the teacher gives in WORK_DIR/features: the methods see the same batches '
-        'over one seed, so it runs once for all with the same taps. Results do not change; needs '
+        'over one seed, so it runs once for all with the same taps. Scores do not change; needs '
         'iterations x batch of features on the disk for a seed, and --time-steps or '
         '--step-seconds for honest times',
     )
