@@ -51,7 +51,7 @@ def plot_curves(
                 low, high = [min(v) for _, v in kept], [max(v) for _, v in kept]
                 axis.fill_between(x, low, high, color=color, alpha=0.2, lw=0)
     axes[0].set(xlabel='iterations', ylabel=f'{metric}, mean over seeds')
-    axes[1].set(xlabel='training seconds (iterations × median step)')
+    axes[1].set(xlabel='training seconds (iterations × step)')
     figure.legend(*axes[0].get_legend_handles_labels(), fontsize='small', loc='outside right upper')
     for axis in axes:
         axis.grid(alpha=0.3)
