@@ -1,6 +1,7 @@
 # Correlation congruence between pooled features (Peng et al., arXiv 1904.01802).
-# Weight 0.02: scripts/run_cifar_distill.sh of HobbitLong/RepDistiller (which compares
-# neighbours in the batch; torchdistill has the paper's kernel between all).
+# Weight 0.002: the best of 0.002, 0.02 and 0.2 (docs/comparison.md); 0.02 in
+# scripts/run_cifar_distill.sh of HobbitLong/RepDistiller (which compares neighbours in the batch;
+# torchdistill has the paper's kernel between all).
 _base_ = '../../_base_/distilled/resnet_digits.py'
 model = dict(
     pairs=dict(
@@ -11,4 +12,4 @@ model = dict(
                 type='ickd_mm.TorchdistillLoss',
                 key='CCKDLoss',
                 rows='images',
-                loss_weight=0.02))))
+                loss_weight=0.002))))

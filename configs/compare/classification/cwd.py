@@ -1,5 +1,5 @@
-# Channel-wise distillation of features, since class scores have no positions. Weight 50,
-# temperature 4: Shu et al., arXiv 2011.13256.
+# Channel-wise distillation of features, since class scores have no positions. Weight 50
+# and temperature 4, of Shu et al. (arXiv 2011.13256), are the best of 5, 50 and 500.
 _base_ = '../../_base_/distilled/resnet_digits.py'
 model = dict(
     pairs=dict(

@@ -1,4 +1,5 @@
-# DIST. Weights 2 and 2, temperature 4: Huang et al., arXiv 2205.10536 (CIFAR-100).
+# DIST. Weights 2 and 2, temperature 4 (Huang et al., arXiv 2205.10536, CIFAR-100), together times
+# 0.1: the best of 1, 0.1 and 0.01 (docs/comparison.md).
 _base_ = '../../_base_/distilled/resnet_digits.py'
 model = dict(
     pairs=dict(
@@ -6,4 +7,9 @@ model = dict(
             student='head.fc',
             teacher='head.fc',
             loss=dict(
-                type='ickd_mm.TorchdistillLoss', key='DISTLoss', beta=2.0, gamma=2.0, tau=4.0))))
+                type='ickd_mm.TorchdistillLoss',
+                key='DISTLoss',
+                beta=2.0,
+                gamma=2.0,
+                tau=4.0,
+                loss_weight=0.1))))

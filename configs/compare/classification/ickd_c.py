@@ -1,4 +1,5 @@
-# ICKD-C. Weight 2.5: the released CIFAR-100 recipe of ADLab-AutoDrive/ICKD.
+# ICKD-C. Weight 2.5, of the released CIFAR-100 recipe of ADLab-AutoDrive/ICKD, is the best of
+# 0.25, 2.5 and 25 (docs/comparison.md).
 _base_ = '../../_base_/distilled/resnet_digits.py'
 model = dict(
     pairs=dict(

@@ -1,4 +1,5 @@
-# ICKD-S. No weight of it was ever released; 5 is the demo's (docs/demo.md).
+# ICKD-S. No weight of it was ever released; 5, the demo's, is the best of 0.5, 5 and 50, with 50
+# level (docs/comparison.md).
 _base_ = '../../_base_/distilled/resnet_digits.py'
 model = dict(
     pairs=dict(
