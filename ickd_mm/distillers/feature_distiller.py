@@ -13,6 +13,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..checkpoint import install_reader
+from ..checkpoint.packing import OWN_PARTS
 from ..hooks import attach_to_runners
 from ..registry import MODELS
 from .normalization import bridge
@@ -24,6 +25,13 @@ from .teacher import FrozenTeacher
 from .teacher_run import TeacherRun
 from .weights import locate, restore
 
+_STATE_DICT_HOOKS = (
+    '_state_dict_hooks',
+    '_state_dict_pre_hooks',
+    '_load_state_dict_pre_hooks',
+    '_load_state_dict_post_hooks',
+)
+
 
 @MODELS.register_module()
 class FeatureDistiller(BaseModel):
@@ -32,8 +40,9 @@ class FeatureDistiller(BaseModel):
     .. math:: L = L_{student} + \sum_{pairs} \ell(C(F_s), F_t)
 
     The distiller wears the student's module tree: its children, parameter names and state
-    dict are the student's own (plus ``connectors`` and ``losses``, while there are any), so
-    learning-rate rules, hooks and checkpoints mean what they mean without it. Evaluation and
+    dict are the student's own (plus ``connectors`` and ``losses``, while there are any), and
+    what it does not have itself is looked up in the student, so learning-rate rules, hooks,
+    test-time augmentation and checkpoints mean what they mean without it. Evaluation and
     inference are the student's. The teacher is no part of the tree.
 
     Args:
@@ -44,7 +53,8 @@ class FeatureDistiller(BaseModel):
         data_preprocessor: used where the student's config has none (mmengine's runner gives
             it for configs that keep it beside the model).
         input_size: height and width of the training images, or one number for both, where the
-            student's preprocessor does not know it (a classifier's); 224 if left out.
+            student's preprocessor does not know it (a classifier's); 224 if left out
+            (``tools/train.py`` fills in the crop of the training pipeline).
         teacher_run: how the teacher is run; keys and defaults as in
             :class:`ickd_mm.distillers.teacher_run.TeacherRun`.
 
@@ -75,8 +85,9 @@ class FeatureDistiller(BaseModel):
             shared = student_source.cfg.get('data_preprocessor')
             teacher_source.cfg.setdefault('data_preprocessor', copy.deepcopy(shared))
         built = student_source.build('student')
-        if type(built).train_step is not BaseModel.train_step:
-            raise TypeError(f'{type(built).__name__} has a train_step of its own: cannot distil it')
+        for step in ('train_step', '_run_forward'):
+            if getattr(type(built), step) is not getattr(BaseModel, step):
+                raise TypeError(f'{type(built).__name__} has its own {step}: cannot distil it')
         super().__init__()
         self._wear(built)
         with preserved_randomness():
@@ -91,7 +102,7 @@ class FeatureDistiller(BaseModel):
         self.pair_factors = {pair.name: 1.0 for pair in self.pairs}  # PairWeightHook changes them
 
     def _wear(self, student: BaseModel) -> None:
-        """Take over the student's children, parameters and buffers; it keeps its own too."""
+        """Take over the student's children, weights and hooks on them; it keeps its own too."""
         own = {'connectors', 'losses', 'pair_factors', 'pairs', 'student', 'teacher'}
         reserved = own & {*student._modules, *student._parameters}
         if reserved:
@@ -100,7 +111,28 @@ class FeatureDistiller(BaseModel):
         self._modules.update(student._modules)
         self._parameters, self._buffers = student._parameters, student._buffers
         self._non_persistent_buffers_set = student._non_persistent_buffers_set
+        for hooks in _STATE_DICT_HOOKS:
+            setattr(self, hooks, getattr(student, hooks))
         object.__setattr__(self, 'student', student)
+
+    def __getattr__(self, name: str) -> Any:
+        """Look in the student for what the distiller does not have."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            student = self.__dict__.get('student')
+            if student is None or name.startswith('__') or not hasattr(student, name):
+                raise
+            return getattr(student, name)
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        """Let the student's hooks rename its own keys alone."""
+        ours = tuple(prefix + part for part in OWN_PARTS)
+        kept = {key: state_dict.pop(key) for key in list(state_dict) if key.startswith(ours)}
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        state_dict.update(kept)
 
     def _build_pairs(
         self,
@@ -123,7 +155,7 @@ class FeatureDistiller(BaseModel):
         for config in configs:
             features = ours[config.student], theirs[config.teacher]
             pair = config.build(*features)
-            rehearse(pair, *features)
+            rehearse(pair, *features, size)
             print_log(f'Distils {pair.describe(*features)}', 'current')
             if getattr(pair.loss, 'loss_weight', 1) == 0:
                 print_log(f'{pair.name} has weight 0: it changes nothing', 'current', 30)
@@ -174,7 +206,10 @@ class FeatureDistiller(BaseModel):
             losses = self.student(inputs, data_samples, mode='loss', **kwargs)
         if seen.changed():
             names = ', '.join(tap.path for tap in seen.changed())
-            raise RuntimeError(f'the student changed {names} in place after it was taken')
+            raise RuntimeError(
+                f'the student changed {names} in place after it was taken; tap the module that '
+                'changes it, or build that one with inplace=False'
+            )
         for pair in self.pairs:
             if pair.name in losses:
                 raise KeyError(f'the student has a loss {pair.name!r} itself; rename the pair')
@@ -187,10 +222,24 @@ class FeatureDistiller(BaseModel):
                     f'pairs.{pair.name}: student tap {pair.student.path!r} carries no gradient; '
                     'it is frozen, or lies inside a reentrant activation checkpoint'
                 )
-            loss = pair(feature, wanted[pair.teacher])
+            loss = self._match(pair, feature, wanted[pair.teacher])
             factor = self.pair_factors[pair.name]
             losses[pair.name] = loss if factor == 1 else factor * loss
         return losses
+
+    @staticmethod
+    def _match(pair: Pair, student: Tensor, teacher: Tensor) -> Tensor:
+        try:
+            return pair(student, teacher)
+        except ValueError as error:
+            raise ValueError(
+                f'pairs.{pair.name}: student {pair.student.path!r} {tuple(student.shape)}, teacher '
+                f'{pair.teacher.path!r} {tuple(teacher.shape)}: {error}'
+            ) from error
+
+    def parse_losses(self, losses: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Add the losses up as the student does."""
+        return self.student.parse_losses(losses)
 
     def val_step(self, data: Any) -> list:
         """Evaluate the student alone."""

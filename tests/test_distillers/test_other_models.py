@@ -123,3 +123,25 @@ def test_tokens_are_no_map(scope, tmp_path):
 def test_a_grid_that_divides_no_side(scope, tmp_path):
     model = build(*PAIRINGS['head of several inputs'], tmp_path, grid=(2, 3))
     assert torch.isfinite(losses_of(model)['loss_icc'])
+
+
+def test_images_of_four_bands(scope, tmp_path):
+    four = dict(PREPROCESSOR, mean=[0.0] * 4, std=[255.0] * 4, bgr_to_rgb=False)
+    student = dict(
+        DEEPLAB, data_preprocessor=four, backbone=dict(DEEPLAB['backbone'], in_channels=4)
+    )
+    model = build(student, 'backbone.layer4', student, 'backbone.layer4', tmp_path)
+    data = batch(size=56, classes=5)
+    data['inputs'] = [torch.randint(0, 256, (4, 56, 56)) for _ in data['inputs']]
+    data = model.data_preprocessor(data, training=True)
+    assert torch.isfinite(model.train()(**data, mode='loss')['loss_icc'])
+
+
+def test_a_map_that_turns_out_too_small_is_named_with_its_pair(scope, tmp_path):
+    model = build(*PAIRINGS['classifiers, tuple output'], tmp_path, grid=7)
+    from mmpretrain.structures import DataSample
+
+    samples = [DataSample().set_gt_label(i) for i in range(2)]
+    data = dict(inputs=torch.rand(2, 3, 96, 96), data_samples=samples)
+    with pytest.raises(ValueError, match=r'pairs.loss_icc: student .*grid \(7, 7\) is finer'):
+        model.train()(**data, mode='loss')
