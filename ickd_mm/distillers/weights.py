@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections import OrderedDict
+from typing import Any
 
 from mmengine.hub import get_config
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -49,8 +51,41 @@ def _some(names: list[str]) -> str:
     )
 
 
+def _without_module(state: dict[str, Any]) -> dict[str, Any]:
+    """Take DDP's ``module.`` off the keys, and off those of the versions beside them."""
+
+    def bare(keyed: dict[str, Any]) -> OrderedDict:
+        return OrderedDict((re.sub(r'^module(\.|$)', '', k), v) for k, v in keyed.items())
+
+    renamed: Any = bare(state)
+    if hasattr(state, '_metadata'):
+        renamed._metadata = bare(state._metadata)
+    return renamed
+
+
+def _load(model: nn.Module, state: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
+    """Load what fits; return the keys that are missing, unexpected and of another shape.
+
+    The model's own hooks have renamed and resized by then (old names of Swin's parts, a
+    vision transformer's positions), so that what they take care of is no fault.
+    """
+    found: list[Any] = []
+    handle = model.register_load_state_dict_post_hook(lambda _, keys: found.append(keys))
+    try:
+        model.load_state_dict(state, strict=False)
+        shapes = []
+    except RuntimeError as error:
+        shapes = re.findall(r'size mismatch for ([^\s:]+):', str(error))
+        if not found or not shapes:
+            raise
+    finally:
+        handle.remove()
+    missing = [key for key in found[-1].missing_keys if not key.endswith('num_batches_tracked')]
+    return missing, list(found[-1].unexpected_keys), shapes
+
+
 def restore(model: nn.Module, ckpt: str) -> None:
-    """Load every weight of ``model`` from a checkpoint that fits it exactly.
+    """Load every weight of ``model`` from a checkpoint that fits it exactly, as it loads itself.
 
     Args:
         model: the teacher.
@@ -64,15 +99,10 @@ def restore(model: nn.Module, ckpt: str) -> None:
     state = loaded.get('state_dict', loaded) if isinstance(loaded, dict) else None
     if not isinstance(state, dict) or not any(isinstance(v, Tensor) for v in state.values()):
         raise ValueError(f'teacher_ckpt {ckpt!r} holds no state dict')
-    state = {re.sub(r'^module\.', '', key): value for key, value in state.items()}
-    own = model.state_dict()
-    missing = [k for k in own if k not in state and not k.endswith('num_batches_tracked')]
-    unexpected = [k for k in state if k not in own]
-    shapes = [k for k in own if k in state and own[k].shape != state[k].shape]
+    missing, unexpected, shapes = _load(model, _without_module(state))
     if missing or unexpected or shapes:
         raise ValueError(
             f'teacher_ckpt {ckpt!r} does not fit the teacher ({type(model).__name__}, '
-            f'{len(own)} keys): missing {_some(missing)}, unexpected {_some(unexpected)}, '
-            f'of another shape {_some(shapes)}'
+            f'{len(model.state_dict())} keys): missing {_some(missing)}, unexpected '
+            f'{_some(unexpected)}, of another shape {_some(shapes)}'
         )
-    model.load_state_dict(state, strict=False)
