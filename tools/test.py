@@ -11,14 +11,19 @@ from ickd_mm.cli import add_config_arguments, end_processes, load_config
 from ickd_mm.distillers.plain import student_config, teacher_config
 from ickd_mm.distillers.weights import restore
 from ickd_mm.run_checks import check_data, check_teacher
+from ickd_mm.wrappers import unwrapped
 
 
 def main() -> None:
     """Parse the command line and test."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', nargs='?', help='student checkpoint (not with --teacher)')
-    parser.add_argument('--teacher', action='store_true', help='score the teacher instead')
+    parser.add_argument('checkpoint', nargs='?', help='student checkpoint')
+    parser.add_argument(
+        '--teacher',
+        action='store_true',
+        help="score the config's teacher instead (model.teacher_ckpt; CHECKPOINT is not read)",
+    )
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
     parser.add_argument('--out', help='folder for the predicted label maps')
     parser.add_argument('--show-dir', help='folder for painted predictions')
@@ -31,9 +36,9 @@ def main() -> None:
     if (args.out or args.show_dir) and cfg.get('default_scope') != 'mmseg':
         parser.error('--out and --show-dir are for segmentation')
     if args.teacher:
-        if args.checkpoint is None:
-            check_teacher(cfg)
-        cfg.model, weights = teacher_config(cfg.model, args.checkpoint)
+        check_teacher(cfg)
+        cfg.model, weights = teacher_config(cfg.model)
+        print(f'Scores the teacher, {weights}', flush=True)
     else:
         cfg.model, cfg.load_from = student_config(cfg.model), args.checkpoint
     if args.show_dir:
@@ -46,7 +51,8 @@ def main() -> None:
         cfg.test_evaluator.update(output_dir=args.out, keep_results=True)
     runner = Runner.from_cfg(cfg)
     if args.teacher:
-        restore(runner.model.module if args.tta else runner.model, weights)
+        model = unwrapped(runner.model)
+        restore(model.module if args.tta else model, weights)
     runner.test()
     end_processes()
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ..registry import HOOKS
+from ..wrappers import unwrapped
 
 
 @HOOKS.register_module()
@@ -63,8 +63,7 @@ class PairWeightHook(Hook):
         others = [h for h in runner.hooks if isinstance(h, PairWeightHook) and h is not self]
         if any(other.pair == self.pair for other in others):
             raise ValueError(f'two PairWeightHooks change {self.pair!r}: join their points')
-        model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        factors = getattr(model, 'pair_factors', None)
+        factors = getattr(unwrapped(runner.model), 'pair_factors', None)
         if factors is None or self.pair not in factors:
             known = ', '.join(factors) if factors else 'none: it is no distiller'
             raise KeyError(f'PairWeightHook: no pair {self.pair!r}; the model has {known}')

@@ -11,17 +11,16 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ..checkpoint import pack, unpack
 from ..registry import HOOKS
+from ..wrappers import unwrapped
 
 
 def trains_distiller(runner: Runner) -> bool:
     """Tell whether a runner's model is a distiller, wrapped or not."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    return type(model).__name__ == 'FeatureDistiller'
+    return type(unwrapped(runner.model)).__name__.endswith('FeatureDistiller')
 
 
 @HOOKS.register_module()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import time
 import pytest
 import torch
 from forking import train
-from support import ICKD, REPO, load, succeed
+from support import ICKD, REPO, load, run_tool, succeed
 
 pytestmark = pytest.mark.slow
 
@@ -89,10 +90,7 @@ def dead(distilled, tmp_path_factory):
     env = dict(PYTHONPATH=f'{folder}:{REPO}')
     options_of_one = [*options, 'train_dataloader.batch_size=4', 'train_cfg.max_iters=1']
     succeed(train(config, folder / 'one', *options_of_one, env=env))
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    env |= dict(PORT=str(port), OMP_NUM_THREADS='1')
+    env |= dict(PORT=str(free_port()), OMP_NUM_THREADS='1')
     env['PATH'] = f'{os.path.dirname(sys.executable)}:{os.environ["PATH"]}'
     rest = ('train_dataloader.batch_size=2', 'train_cfg.max_iters=100000')
     words = ['bash', REPO / 'tools/dist_train.sh', config, 2, '--work-dir', folder / 'two']
@@ -149,6 +147,28 @@ def test_the_teacher_is_in_no_bucket_and_broadcast_by_nobody(dead):
     for number, rank in enumerate(ranks):
         assert rank['in_buckets'] == rank['own'] and rank['shared'] == 0
         assert rank['std'] == rank['mean'] == 100 + number, 'each rank has its own'
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        return free.getsockname()[1]
+
+
+def test_two_processes_score_the_teacher_as_one_does(distilled, tmp_path):
+    options, folder = distilled
+    alone = ('--teacher', '--work-dir', tmp_path / 'one', '--cfg-options', *options)
+    alone = succeed(run_tool(REPO / 'tools/test.py', ICKD, *alone))
+    words = ['bash', REPO / 'tools/dist_test.sh', ICKD, folder / 'iter_6.pth', 2, '--teacher']
+    words += ['--work-dir', tmp_path / 'two', '--cfg-options', *options]
+    env = dict(PORT=str(free_port()), OMP_NUM_THREADS='1')
+    env['PATH'] = f'{os.path.dirname(sys.executable)}:{os.environ["PATH"]}'
+    env = {**os.environ, **env}
+    both = subprocess.run(
+        list(map(str, words)), env=env, capture_output=True, text=True, timeout=200
+    )
+    scores = [re.findall(r'mIoU: ([\d.]+)', d.stdout + d.stderr) for d in (alone, succeed(both))]
+    assert scores[0] and set(scores[0]) == set(scores[1])
 
 
 def test_only_rank_0_writes(dead):

@@ -88,14 +88,17 @@ def test_test_py_scores_the_student_and_the_teacher(distilled, teacher_file, tmp
     for done in (through_distiller, plain):
         assert 'teacher.pth' not in done.stdout + done.stderr
         assert 'unexpected key' not in done.stdout + done.stderr
-    teacher = succeed(run_tool(tool, ICKD, '--teacher', *tail))
-    assert miou(teacher) == miou(succeed(run_tool(tool, TEACHER, teacher_file, *alone)))
+    expected = miou(succeed(run_tool(tool, TEACHER, teacher_file, *alone)))
+    for words in ((), (checkpoint,)):  # a student's checkpoint is not the teacher's weights
+        teacher = succeed(run_tool(tool, ICKD, *words, '--teacher', *tail))
+        assert miou(teacher) == expected and f'Scores the teacher, {teacher_file}' in teacher.stdout
 
 
 def test_a_teacher_that_does_not_fit_is_not_scored(distilled, tmp_path):
     options, folder = distilled
-    args = (ICKD, folder / 'iter_6.pth', '--teacher', '--work-dir', tmp_path)
-    done = run_tool(REPO / 'tools/test.py', *args, '--cfg-options', *options)
+    other = f'model.teacher_ckpt={folder / "iter_6.pth"}'
+    args = (ICKD, '--teacher', '--work-dir', tmp_path, '--cfg-options', *options, other)
+    done = run_tool(REPO / 'tools/test.py', *args)
     assert done.returncode != 0 and 'does not fit the teacher' in done.stderr
 
 

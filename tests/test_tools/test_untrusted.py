@@ -178,7 +178,7 @@ def test_teacher_load_from_and_test(attack, distilled, tmp_path, name):
     refuses('train.py', ICKD, *teacher, output=tmp_path / 'a.txt')
     refuses('train.py', STUDENT, *tail, *data, f'load_from={file}', output=tmp_path / 'b.txt')
     refuses('test.py', STUDENT, file, *tail, *data, output=tmp_path / 'c.txt')
-    refuses('test.py', ICKD, file, '--teacher', *tail, *options, output=tmp_path / 'd.txt')
+    refuses('test.py', ICKD, '--teacher', *teacher, output=tmp_path / 'd.txt')
 
 
 def test_resuming_the_newest_passes_an_attack_over(attack, distilled, tmp_path):
