@@ -9,18 +9,15 @@ from typing import Any
 import torch
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..checkpoint.packing import OWN_PARTS
 from ..registry import HOOKS
+from ..wrappers import unwrapped
 
 _SHOWN = 3
-
-
-def _bare(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model
 
 
 @HOOKS.register_module()
@@ -32,10 +29,11 @@ class FiniteCheckHook(Hook):
     values that mmengine logs, gradient norms are computed beside the step and read when it is
     over.
 
-    Where a loss is not finite, the teacher runs once more on the same batch, to tell whether it
-    is a teacher's feature that is wrong. Where an optimizer is not stepped, nothing is said of
-    its gradients: fp16 AMP skips a step whose gradients overflow and lowers its scale, which is
-    no error.
+    Where a loss is not finite, the teacher runs once more on the same batch, in the same
+    precision, to tell whether it is a teacher's feature that is wrong (what the preprocessor
+    draws for a batch, mixup say, it draws again). Where an optimizer is not stepped, nothing is
+    said of its gradients: fp16 AMP skips a step whose gradients overflow and lowers its scale,
+    which is no error.
 
     Args:
         stop: raise ``FloatingPointError`` instead of logging an error; the checkpoint of that
@@ -59,7 +57,7 @@ class FiniteCheckHook(Hook):
         """Learn the names of the parameters and listen to the optimizer's steps."""
         if not self.gradients:
             return
-        self._names = {p: name for name, p in _bare(runner.model).named_parameters()}
+        self._names = {p: name for name, p in unwrapped(runner.model).named_parameters()}
         wrapper: Any = runner.optim_wrapper
         for part in wrapper.values() if hasattr(wrapper, 'values') else (wrapper,):
             part.optimizer.register_step_pre_hook(self._before_step)
@@ -101,7 +99,7 @@ class FiniteCheckHook(Hook):
             return
         found = [f'{key} is {values[key]}' for key in wrong]
         if wrong:
-            found += self._wrong_features(_bare(runner.model), data_batch)
+            found += self._wrong_features(runner, data_batch)
         if gradients:
             found.append(self._describe(gradients, values))
         kinds = {*wrong, *(['gradients'] if gradients else [])}
@@ -113,15 +111,20 @@ class FiniteCheckHook(Hook):
             print_log(message, 'current', logging.ERROR)
         self._reported |= kinds
 
-    def _wrong_features(self, model: nn.Module, data_batch: Any) -> list[str]:
+    def _wrong_features(self, runner: Runner, data_batch: Any) -> list[str]:
         """Name the pairs whose teacher feature is wrong for this batch."""
+        from ..distillers.probe import preserved_randomness
+
+        model, wrapper = unwrapped(runner.model), runner.optim_wrapper
         teacher = getattr(model, 'teacher', None)
         if teacher is None or data_batch is None:
             return []
-        features = teacher(model.data_preprocessor(data_batch, True)['inputs'])
+        part = next(iter(wrapper.values())) if isinstance(wrapper, OptimWrapperDict) else wrapper
+        with preserved_randomness(), part.optim_context(runner.model):
+            features = teacher(model.data_preprocessor(data_batch, True)['inputs'])
         wrong = [p for p in model.pairs if not features[p.teacher].isfinite().all()]
         if not wrong:
-            return ["the teacher's features are finite"]
+            return ["the teacher's features, computed again, are finite"]
         return [f'{p.name}: the teacher feature {p.teacher.path!r} is not finite' for p in wrong]
 
     def _describe(self, names: list[str], values: dict[str, float]) -> str:

@@ -1,5 +1,7 @@
 """Numbers that go wrong are reported with names; a step that fp16 AMP skips is no error."""
 
+import contextlib
+import functools
 import types
 
 import pytest
@@ -17,7 +19,8 @@ def step(distiller):
     distiller.train()
     optimizer = torch.optim.SGD(distiller.parameters(), 0.01)
 
-    def run(hook, spoil=lambda losses: None, scaler=None):
+    def run(hook, spoil=lambda losses: None, scaler=None, precision=contextlib.nullcontext):
+        wrapper.optim_context = lambda model: precision()
         runner = types.SimpleNamespace(model=distiller, iter=6, optim_wrapper=wrapper)
         data = distiller.data_preprocessor(batch(), True)
         losses = distiller(**data, mode='loss')
@@ -62,9 +65,19 @@ def test_a_teacher_feature_is_named_with_its_pair(distiller, step, poison):
     assert "loss_icc: the teacher feature 'backbone.layer4' is not finite" in message
 
 
+def test_the_teacher_runs_again_in_the_precision_of_the_run(distiller, step):
+    distiller.teacher.model.backbone.layer4[1].conv2.bias.data[3] = 1e5  # more than fp16 holds
+    distiller.losses['loss_icc'].loss_weight = 1e39
+    with pytest.raises(FloatingPointError, match='features, computed again, are finite'):
+        step(FiniteCheckHook(stop=True))
+    with pytest.raises(FloatingPointError, match="'backbone.layer4' is not finite"):
+        half = functools.partial(torch.autocast, 'cpu', torch.float16)
+        step(FiniteCheckHook(stop=True), precision=half)
+
+
 def test_a_loss_is_named_where_the_teacher_is_sound(distiller, step):
     distiller.losses['loss_icc'].loss_weight = 1e39
-    with pytest.raises(FloatingPointError, match="loss_icc is inf; the teacher's features are fin"):
+    with pytest.raises(FloatingPointError, match="loss_icc is inf; the teacher's features"):
         step(FiniteCheckHook(stop=True))
 
 
