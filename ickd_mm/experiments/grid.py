@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,15 +36,33 @@ class Cell:
         return ' '.join([self.config, *(f'{k.split(".")[-1]}={v}' for k, v in self.choice)])
 
 
+def _split(text: str, at: str) -> list[str]:
+    """Split where ``at`` stands outside brackets and quotes."""
+    whole = rf"""(?:\([^()]*\)|\[[^\[\]]*\]|\{{[^{{}}]*\}}|'[^']*'|"[^"]*"|[^{at}])*"""
+    parts, rest = [], text
+    while True:
+        found = re.match(whole, rest)
+        assert found is not None  # it matches nothing, too
+        parts.append(found.group())
+        if found.end() == len(rest):
+            return parts
+        rest = rest[found.end() + 1 :]
+
+
 def parse_variation(text: str) -> list[Choice]:
     """Read ``key=v1,v2`` as two choices; ``a,b=v1:w1,v2:w2`` changes two keys together.
+
+    Commas and colons inside brackets or quotes belong to the value, and so does every colon
+    where one key is varied: ``grid=2,(2,4)`` and ``model.teacher=mmseg::a.py,mmseg::b.py``.
 
     Raises:
         ValueError: if there is no key or no value, or a choice has not one value a key.
     """
     left, _, right = text.partition('=')
     keys = [key for key in left.split(',') if key]
-    choices = [value.split(':') for value in right.split(',') if value]
+    choices = [
+        _split(value, ':') if len(keys) > 1 else [value] for value in _split(right, ',') if value
+    ]
     if not keys or not choices or any(len(values) != len(keys) for values in choices):
         raise ValueError(f'--vary takes KEY=V1,V2,... or K1,K2=V1:W1,V2:W2,..., got {text!r}')
     return [tuple(zip(keys, values)) for values in choices]
@@ -80,7 +99,8 @@ def lay_out(
         for parts in itertools.product(*variations):
             cell = Cell(stem, tuple(itertools.chain(*parts)), {})
             for seed in seeds:
-                folder = root / f'{cell.name.replace(" ", "__")}__seed={seed}'
+                name = re.sub(r'[/\\:]', '_', cell.name.replace(' ', '__'))
+                folder = root / f'{name}__seed={seed}'
                 options = (*cell.choice, ('randomness.seed', seed))
                 cell.runs[seed] = Run(config, folder, options, store)
             cells.append(cell)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
 import json
 import os
@@ -18,7 +19,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ..distillers.plain import is_distiller
+from ..distillers.sources import read_config
+from ..registry import is_distiller
 
 RESULT, IDENTITY = 'result.json', 'run.json'
 METRICS = ('mIoU', 'accuracy/top1')
@@ -52,6 +54,24 @@ def _die_with_parent() -> None:
     """
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def digest_of(named: str) -> str:
+    """Digest of what a config names: a config, ``package::path``, or a file of weights.
+
+    What is not on this disk (a URL, 'zoo') counts by its name.
+    """
+    if named.endswith('.py'):
+        named = read_config(named, 'model').text
+    elif os.path.isfile(named):
+        stat = os.stat(named)
+        return _file_digest(named, stat.st_mtime_ns, stat.st_size)
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+@functools.lru_cache
+def _file_digest(path: str, *_: int) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 @dataclass
@@ -98,10 +118,19 @@ class Run:
         return is_distiller(cfg.get('model', {}))
 
     def identity(self) -> dict[str, Any]:
-        """What the result depends on: a folder of another identity is emptied and run anew."""
-        text = Config.fromfile(self.config, import_custom_modules=False).text
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        return {'config': digest, 'options': {k: str(v) for k, v in self.options}}
+        """What the result depends on: a folder of another identity is emptied and run anew.
+
+        That is the config's text, the changed values, and what a distiller's config only names:
+        other configs and the teacher's weights, where they are local files.
+        """
+        cfg = Config.fromfile(self.config, import_custom_modules=False)
+        digests = {'config': hashlib.sha256(cfg.text.encode()).hexdigest()}
+        cfg.merge_from_dict(dict(self.options))
+        for key in ('student', 'teacher', 'teacher_ckpt'):
+            named = cfg.model.get(key) if is_distiller(cfg.get('model')) else None
+            if isinstance(named, str):
+                digests[key] = digest_of(named)
+        return {**digests, 'options': {k: str(v) for k, v in self.options}}
 
     def finished(self) -> Result | None:
         """Return the result if this very run has finished before, else None."""

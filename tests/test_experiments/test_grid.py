@@ -77,6 +77,27 @@ def test_an_edited_config_is_another_run(configs, tmp_path):
     assert run.finished() is None
 
 
+def test_other_weights_of_the_teacher_are_another_run(tmp_path):
+    weights, other = tmp_path / 'teacher.pth', tmp_path / 'teacher.py'
+    weights.write_bytes(b'one')
+    other.write_text("model = dict(type='B')\n")
+    config = tmp_path / 'taught.py'
+    config.write_text(
+        f"model = dict(type='ickd_mm.FeatureDistiller', student=dict(type='A'), "
+        f'teacher={str(other)!r}, teacher_ckpt={str(weights)!r})\n'
+    )
+    run = Run(str(config), tmp_path / 'r', (('model.pairs.loss_icc.loss.grid', '2'),))
+    first = run.identity()
+    assert run.identity() == first
+    weights.write_bytes(b'two')
+    second = run.identity()
+    other.write_text("model = dict(type='C')\n")
+    third = run.identity()
+    assert len({json.dumps(i) for i in (first, second, third)}) == 3
+    named = Run(str(config), tmp_path / 'r', (('model.teacher_ckpt', 'https://a.b/c.pth'),))
+    assert named.identity()['teacher_ckpt'] not in (first['teacher_ckpt'], second['teacher_ckpt'])
+
+
 def test_a_failed_run_shows_its_log_and_is_gone_on_with(configs, tmp_path):
     cells = lay_out(configs[:1], [0, 13], [], tmp_path / 'out')
     with pytest.raises(RuntimeError, match='unlucky'):
@@ -110,10 +131,35 @@ def test_a_run_without_a_score_is_an_error(tmp_path):
         read_result(tmp_path, 1.0)
 
 
-@pytest.mark.parametrize('text', ['lr', '=1', 'lr=', 'lr=,', 'a,b=1', 'a=1:2', 'a,b=1:2,3'])
+@pytest.mark.parametrize('text', ['lr', '=1', 'lr=', 'lr=,', 'a,b=1', 'a,b=1:2,3', 'a,b=(1:2)'])
 def test_a_wrong_variation(text):
     with pytest.raises(ValueError, match='--vary takes'):
         parse_variation(text)
+
+
+@pytest.mark.parametrize(
+    ('text', 'values'),
+    [
+        ('grid=2,(2,4)', ['2', '(2,4)']),
+        ('teacher=mmseg::a.py,C:/b.py', ['mmseg::a.py', 'C:/b.py']),
+        ('points=[(0,1),(0.5,0)],[]', ['[(0,1),(0.5,0)]', '[]']),
+        ("loss=dict(a=1,b='x,y'),'p,q'", ["dict(a=1,b='x,y')", "'p,q'"]),
+        ('lr=(1,2', ['(1', '2']),
+    ],
+)
+def test_values_keep_what_stands_in_brackets_and_quotes(text, values):
+    assert [value for ((_, value),) in parse_variation(text)] == values
+
+
+def test_values_of_two_keys_keep_it_too():
+    assert parse_variation('a,b=1:(2,3),{4:5}:6') == [
+        (('a', '1'), ('b', '(2,3)')), (('a', '{4:5}'), ('b', '6'))
+    ]  # fmt: skip
+
+
+def test_a_value_that_is_a_path_names_one_folder(configs, tmp_path):
+    (cell,) = lay_out(configs[:1], [0], [parse_variation('teacher=mmseg::a/b.py')], tmp_path / 'o')
+    assert cell.runs[0].folder == tmp_path / 'o/alone__teacher=mmseg__a_b.py__seed=0'
 
 
 def test_wrong_layouts(configs, tmp_path):
