@@ -12,6 +12,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from .registry import is_distiller
+
 OWN_KEYS = ('finite_check', 'teacher_val', 'how_to_get_data', 'how_to_get_teacher')
 RUNNER_KEYS = (
     'activation_checkpointing',
@@ -103,7 +105,7 @@ def check_keys(cfg: Config) -> None:
         ValueError: for ``teacher_val`` without a teacher or without a validation set.
     """
     model = cfg.get('model') or {}
-    distils = str(model.get('type')).endswith('FeatureDistiller')
+    distils = is_distiller(model)
     if distils:
         from .distillers import FeatureDistiller  # brings the models: where there is one to check
 

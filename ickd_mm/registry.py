@@ -14,7 +14,18 @@ from typing import Any
 
 from . import NETWORKS
 
-__all__ = ['HOOKS', 'MODELS']
+__all__ = ['HOOKS', 'MODELS', 'is_distiller', 'type_name']
+
+
+def type_name(node: Any) -> str:
+    """Name of what a config's dict builds, without scope: ``type`` may be a string or a class."""
+    kind = (node or {}).get('type')
+    return str(kind if isinstance(kind, str) else getattr(kind, '__name__', kind)).split('.')[-1]
+
+
+def is_distiller(model: Any) -> bool:
+    """Tell whether a model's config is a distiller's."""
+    return type_name(model).endswith('FeatureDistiller')
 
 
 class _NoRegistry:

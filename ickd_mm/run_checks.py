@@ -14,6 +14,8 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 
+from .registry import type_name
+
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 CLASS_FOLDERS = ('ImageNet', 'CustomDataset')
 
@@ -51,7 +53,7 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
             if not folder.is_dir() and not _fetches_itself(node, scope):
                 raise _missing(cfg, key, f"data_root = '{folder}' is no folder")
         dataset = cfg.get(loader, {}).get('dataset', {})
-        if dataset.get('type') == 'ConcatDataset':
+        if type_name(dataset) == 'ConcatDataset':
             _drop_absent_parts(dataset, cfg.get('how_to_get_data', ''))
         for node, key in _datasets(cfg.get(loader), loader):
             if not _fetches_itself(node, scope):
@@ -136,7 +138,7 @@ def _check_layout(cfg: Config, dataset: dict, key: str) -> None:
             raise _missing(
                 cfg, key, f"data_prefix{name and '.' + name}: no folder '{root / folder}'"
             )
-    if str(dataset.get('type')).rsplit('.', 1)[-1] in CLASS_FOLDERS and not lists:
+    if type_name(dataset) in CLASS_FOLDERS and not lists:
         _check_class_folders(cfg, dataset, key)
 
 

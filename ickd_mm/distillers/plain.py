@@ -6,26 +6,26 @@ import copy
 
 from mmengine.config import ConfigDict
 
+from ..registry import is_distiller
 from .sources import ModelSource
 from .weights import locate
 
 
-def is_distiller(model: ConfigDict) -> bool:
-    """Tell whether a model config is a distiller's."""
-    return str(model.get('type')).endswith('FeatureDistiller')
-
-
 def student_config(model: ConfigDict) -> ConfigDict:
     """Return the student's config from a distiller's; a plain model's as it is."""
-    return ModelSource.read(model.student, 'student').cfg if is_distiller(model) else model
+    if not is_distiller(model):
+        return model
+    student = ModelSource.read(model.student, 'student').cfg
+    if model.get('data_preprocessor') is not None:  # as the distiller does
+        student.setdefault('data_preprocessor', copy.deepcopy(model.data_preprocessor))
+    return student
 
 
-def teacher_config(model: ConfigDict, ckpt: str | None = None) -> tuple[ConfigDict, str]:
+def teacher_config(model: ConfigDict) -> tuple[ConfigDict, str]:
     """Return the teacher's config and where its weights are.
 
     Args:
         model: a distiller's config.
-        ckpt: weights to use instead of the config's ``teacher_ckpt``.
 
     Raises:
         ValueError: if the config has no teacher.
@@ -37,4 +37,4 @@ def teacher_config(model: ConfigDict, ckpt: str | None = None) -> tuple[ConfigDi
         shared = student_config(model).get('data_preprocessor')
         if shared is not None:
             source.cfg.setdefault('data_preprocessor', copy.deepcopy(shared))
-    return source.cfg, locate(ckpt or model.teacher_ckpt, source.origin)
+    return source.cfg, locate(model.teacher_ckpt, source.origin)

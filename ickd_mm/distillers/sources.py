@@ -11,7 +11,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
 from mmengine.model import BaseModel
 
-from ..registry import MODELS
+from ..registry import MODELS, is_distiller
 
 
 def read_config(spec: str, key: str) -> Config:
@@ -66,10 +66,9 @@ class ModelSource:
                 f'{key} must be a model dict, a config file or package::path, got '
                 f'{type(spec).__name__}'
             )
-        kind = source.cfg.get('type')
-        if kind is None:
+        if source.cfg.get('type') is None:
             raise ValueError(f'{key}: the model dict has no type, got keys {sorted(source.cfg)}')
-        if 'FeatureDistiller' in str(kind):
+        if is_distiller(source.cfg):
             raise TypeError(f'{key} is a distiller itself; give the plain model that it trains')
         return source
 

@@ -4,6 +4,7 @@ import pytest
 from mmengine.config import ConfigDict
 from torch import nn
 
+from ickd_mm.distillers import FeatureDistiller
 from ickd_mm.distillers.sources import ModelSource
 
 PSPNET = 'mmseg::pspnet/pspnet_r101-d8_4xb4-40k_voc12aug-512x512.py'
@@ -42,6 +43,7 @@ def test_a_package_and_path():
         ('nopackage::a/b.py', FileNotFoundError, 'nopackage::a/b.py'),
         (dict(depth=3), ValueError, "no type.*'depth'"),
         (dict(type='ickd_mm.FeatureDistiller'), TypeError, 'a distiller itself'),
+        (dict(type=FeatureDistiller), TypeError, 'a distiller itself'),
     ],
 )
 def test_anything_else_is_refused(spec, error, message):
