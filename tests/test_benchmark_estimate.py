@@ -12,7 +12,8 @@ from torch import nn
 
 import ickd_mm  # noqa: F401
 from ickd_mm.benchmark import estimate
-from ickd_mm.benchmark.batches import image_size, random_batch, student_of
+from ickd_mm.benchmark.batches import random_batch, student_of
+from ickd_mm.distillers.image_size import image_size
 from ickd_mm.registry import MODELS
 
 CLASSIFIER = REPO / 'configs/digits/resnet_student.py'

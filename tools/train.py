@@ -11,12 +11,14 @@ import ickd_mm  # noqa: F401  (closes the stack's gaps)
 from ickd_mm.checkpoint.resuming import choose_resume
 from ickd_mm.cli import add_config_arguments, end_processes, load_config
 from ickd_mm.config_checks import check_keys
+from ickd_mm.distillers.image_size import fill_input_size
+from ickd_mm.registry import type_name
 from ickd_mm.run_checks import check_data, check_teacher
 
 
 def use_amp(cfg: Config) -> None:
     """Turn the optimizer wrapper into its mixed-precision form."""
-    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    kind = type_name(cfg.optim_wrapper) if 'type' in cfg.optim_wrapper else 'OptimWrapper'
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(f"--amp needs optim_wrapper.type='OptimWrapper', the config has {kind!r}")
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
@@ -39,6 +41,7 @@ def prepare(words: list[str] | None = None) -> Config:
     args = parser.parse_args(words)
     cfg = load_config(args)
     check_keys(cfg)
+    fill_input_size(cfg)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
     check_teacher(cfg)
     if args.amp:

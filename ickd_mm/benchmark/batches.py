@@ -8,29 +8,20 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.structures import BaseDataElement
 
+from ..distillers.sources import ModelSource
+from ..registry import is_distiller
+
 
 def student_of(model: ConfigDict) -> ConfigDict:
-    """Return the student's part of a distiller's config; a plain model's as it is."""
-    return model.student if 'student' in model else model
+    """Return the student's part of a distiller's config; a plain model's as it is.
 
-
-def image_size(cfg: Config) -> tuple[int, int]:
-    """Height and width of a config's training images.
-
-    The distiller's ``input_size``, else the size that the student's preprocessor pads to, else
-    that of the crop in the training pipeline.
-
-    Raises:
-        ValueError: if none of them is there.
+    A student that is named by its config's path is read, and takes the path's place.
     """
-    size = cfg.model.get('input_size')
-    size = size or (student_of(cfg.model).get('data_preprocessor') or {}).get('size')
-    for step in cfg.train_dataloader.dataset.get('pipeline', ()):
-        crop = step.get('crop_size') or step.get('scale')
-        size = size or (crop if 'Crop' in str(step['type']) else None)
-    if not size:
-        raise ValueError('the config says nowhere how large its training images are')
-    return (size, size) if isinstance(size, int) else (size[0], size[1])
+    if not is_distiller(model):
+        return model
+    if not isinstance(model.student, dict):
+        model.student = ModelSource.read(model.student, 'student').cfg
+    return model.student
 
 
 def random_batch(cfg: Config, images: int, size: tuple[int, int]) -> dict[str, Any]:

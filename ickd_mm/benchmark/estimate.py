@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..distillers.plain import is_distiller
+from ..distillers.image_size import image_size
 from ..distillers.sources import ModelSource
-from ..registry import MODELS
-from .batches import image_size, random_batch, student_of
+from ..registry import MODELS, is_distiller
+from .batches import random_batch, student_of
 
 EPOCH_LENGTHS = {'ImageNet': 1_281_167, 'CIFAR100': 50_000}
 

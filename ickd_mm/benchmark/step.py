@@ -17,7 +17,7 @@ from mmengine.config import Config, DictAction
 from rich.console import Console
 from rich.table import Table
 
-from ..distillers.plain import is_distiller
+from ..registry import is_distiller
 from .batches import student_of
 from .loss import machine
 from .memory import peak_extra_bytes

@@ -12,11 +12,12 @@ from mmengine.model import BaseModel
 from mmengine.optim import build_optim_wrapper
 
 from ..distillers.feature_distiller import FeatureDistiller
+from ..distillers.image_size import image_size
 from ..distillers.sources import ModelSource
 from ..distillers.taps import Capture
 from ..distillers.weights import restore
 from ..registry import MODELS
-from .batches import image_size, random_batch, student_of
+from .batches import random_batch, student_of
 from .estimate import without_weights
 
 

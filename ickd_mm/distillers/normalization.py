@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 def _scaling(preprocessor: nn.Module) -> tuple[bool, Tensor, Tensor]:
-    """Return (RGB order?, mean, std), the last two (3 or 1, 1, 1) on 0-255 pixels."""
+    """Return (RGB order?, mean, std), the last two (C or 1, 1, 1) on 0-255 pixels."""
     swaps = getattr(preprocessor, 'to_rgb', None)
     if swaps is None:
         swaps = getattr(preprocessor, '_channel_conversion', None)
@@ -33,19 +33,25 @@ def bridge(student: nn.Module, teacher: nn.Module) -> Callable[[Tensor], Tensor]
         teacher: the teacher's.
 
     Returns:
-        None where the two agree, else a function of (N, 3, H, W) images.
+        None where the two agree, else a function of (N, C, H, W) images.
+
+    Raises:
+        ValueError: if the two are for images of different numbers of channels.
     """
     swap_s, mean_s, std_s = _scaling(student)
     swap_t, mean_t, std_t = _scaling(teacher)
-    alike = all(
-        torch.equal(a.expand(3, 1, 1).cpu(), b.expand(3, 1, 1).cpu())
-        for a, b in ((mean_s, mean_t), (std_s, std_t))
-    )
-    if alike and swap_s == swap_t:
+    channels = max(len(v) for v in (mean_s, std_s, mean_t, std_t))
+    try:
+        mean_s, std_s, mean_t, std_t = (
+            v.expand(channels, 1, 1).clone().cpu() for v in (mean_s, std_s, mean_t, std_t)
+        )
+    except RuntimeError:
+        raise ValueError(
+            f"the student's images have {len(mean_s)} channels and the teacher's {len(mean_t)} "
+            '(data_preprocessor.mean): both must take the same images'
+        ) from None
+    if swap_s == swap_t and torch.equal(mean_s, mean_t) and torch.equal(std_s, std_t):
         return None
-    mean_s, std_s, mean_t, std_t = (
-        v.expand(3, 1, 1).clone() for v in (mean_s, std_s, mean_t, std_t)
-    )
     if swap_s != swap_t:
         mean_s, std_s = mean_s.flip(0), std_s.flip(0)
     scale, shift = std_s / std_t, (mean_s - mean_t) / std_t

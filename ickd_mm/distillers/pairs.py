@@ -110,7 +110,10 @@ class PairConfig:
 
     def _with_channels(self, student: Tensor, teacher: Tensor) -> dict:
         cfg = dict(self.connector or {})
-        kind = MODELS.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
+        kind: Any = cfg['type']
+        if isinstance(kind, str):
+            with MODELS.switch_scope_and_registry(cfg.get('_scope_')) as registry:  # as build does
+                kind = registry.get(kind)
         if kind is None:
             return cfg
         accepts = inspect.signature(kind).parameters

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.model import BaseModel
-from torch import Tensor
+from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -27,7 +27,8 @@ def preserved_randomness() -> Iterator[None]:
     """Leave Python's, NumPy's and torch's generators as they were before."""
     python, numpy = random.getstate(), np.random.get_state()
     try:
-        with torch.random.fork_rng():
+        used = torch.cuda.is_available() and torch.cuda.is_initialized()
+        with torch.random.fork_rng([torch.cuda.current_device()] if used else []):
             yield
     finally:
         random.setstate(python)
@@ -81,6 +82,19 @@ class _NormsByShape(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+def image_channels(model: BaseModel) -> int:
+    """Channels of the images that a model takes.
+
+    As many as its preprocessor has means; where that is one for all or none, what the model's
+    first convolution takes; else three.
+    """
+    mean = getattr(getattr(model, 'data_preprocessor', None), 'mean', None)
+    if isinstance(mean, Tensor) and mean.shape[0] > 1:
+        return mean.shape[0]
+    convolutions = (m for m in model.modules() if isinstance(m, nn.Conv2d))
+    return next((m.in_channels for m in convolutions), 3)
+
+
 def dry_run(
     model: BaseModel,
     size: tuple[int, int],
@@ -101,9 +115,11 @@ def dry_run(
         layout: memory format of the images.
     """
 
+    channels = image_channels(model)
+
     def run() -> None:
         with preserved_randomness(), _evaluating(model), torch.no_grad(), watch:
-            images = torch.randn(IMAGES, 3, *size).to(dtype=dtype, memory_format=layout)
+            images = torch.randn(IMAGES, channels, *size).to(dtype=dtype, memory_format=layout)
             model(images, mode='tensor')
 
     try:
@@ -141,8 +157,14 @@ class Probe:
         return self._capture.changed()
 
 
-def rehearse(pair: Pair, student: Tensor, teacher: Tensor) -> None:
+def rehearse(pair: Pair, student: Tensor, teacher: Tensor, size: tuple[int, int]) -> None:
     """Run a copy of a pair once on random features of the probed shapes.
+
+    Args:
+        pair: what is run.
+        student: the student's feature; its shape counts.
+        teacher: the teacher's.
+        size: height and width of the images that give these shapes, for messages.
 
     Raises:
         ValueError: naming the pair, both taps and shapes, if connector or loss refuses them or
@@ -154,7 +176,8 @@ def rehearse(pair: Pair, student: Tensor, teacher: Tensor) -> None:
     except Exception as error:
         raise ValueError(
             f'pairs.{pair.name}: student {pair.student.path!r} {tuple(student.shape)} and teacher '
-            f'{pair.teacher.path!r} {tuple(teacher.shape)} do not go together: {error}'
+            f'{pair.teacher.path!r} {tuple(teacher.shape)} do not go together: {error}; these are '
+            f'the shapes for images of {size[0]}x{size[1]}, model.input_size sets another size'
         ) from error
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         got = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__

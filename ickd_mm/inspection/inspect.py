@@ -9,13 +9,15 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
+from ..distillers.image_size import image_size
 from ..distillers.pairs import Pair, PairConfig
-from ..distillers.plain import is_distiller
 from ..distillers.probe import Probe, preserved_randomness, rehearse, training_size
 from ..distillers.sources import ModelSource
+from ..registry import is_distiller
 from .survey import Survey, survey
 
 
@@ -67,7 +69,8 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
     Args:
         cfg: any mmseg or mmpretrain config, distilled or not.
         size: height and width of the images; by default the distiller's ``input_size``, the
-            size that the student's preprocessor pads to, or 224×224.
+            size that the student's preprocessor pads to, that of the crop in the training
+            pipeline, or 224×224.
 
     Raises:
         KeyError, ValueError, TypeError, RuntimeError, FileNotFoundError: as training the config
@@ -79,19 +82,19 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
     shared = cfg.get('data_preprocessor')
     if not is_distiller(cfg.model):
         model = _source(cfg.model, 'model', shared).build('model')
-        return Inspection({'model': survey(model, size or training_size(model))})
+        return Inspection({'model': survey(model, size or _size(cfg, model))})
     configs = PairConfig.read_all(cfg.model.get('pairs'))
     shared = cfg.model.get('data_preprocessor', shared)
     ours = _source(cfg.model.get('student'), 'student', shared)
     shared = ours.cfg.get('data_preprocessor')
     theirs = _source(cfg.model.get('teacher'), 'teacher', shared)
     student, teacher = ours.build('student'), theirs.build('teacher')
-    size = size or training_size(student, cfg.model.get('input_size'))
+    size = size or _size(cfg, student)
     features = (
         Probe(student, [c.student for c in configs], 'student', size),
         Probe(teacher, [c.teacher for c in configs], 'teacher', size),
     )
-    matches = [_match(c, features[0][c.student], features[1][c.teacher]) for c in configs]
+    matches = [_match(c, features[0][c.student], features[1][c.teacher], size) for c in configs]
     models = {'student': survey(student, size), 'teacher': survey(teacher, size)}
     return Inspection(models, matches, describe_weights(cfg.model.get('teacher_ckpt')))
 
@@ -104,10 +107,18 @@ def _source(spec: Any, key: str, preprocessor: dict | None) -> ModelSource:
     return source
 
 
-def _match(config: PairConfig, student: Tensor, teacher: Tensor) -> Match:
+def _size(cfg: Config, model: BaseModel) -> tuple[int, int]:
+    given = cfg.model.get('input_size')
+    try:
+        return training_size(model, given) if given is not None else image_size(cfg)
+    except ValueError:
+        return training_size(model, given)
+
+
+def _match(config: PairConfig, student: Tensor, teacher: Tensor, size: tuple[int, int]) -> Match:
     with preserved_randomness():
         pair = config.build(student, teacher)
-        rehearse(pair, student, teacher)
+        rehearse(pair, student, teacher, size)
         connected = _connect(pair, student)
     connector: nn.Module | None = pair.connector
     return Match(

@@ -42,3 +42,15 @@ def test_every_combination(student, teacher):
 def test_nothing_is_done_where_they_agree():
     assert bridge(SEG[0], SEG[4]) is None
     assert bridge(SEG[0], SEG[1]) is not None
+
+
+def test_images_of_four_bands():
+    four = dict(mean=[1.0, 2.0, 3.0, 4.0], std=[5.0, 6.0, 7.0, 8.0])
+    ours, same = SegDataPreProcessor(**four, size=(8, 8)), SegDataPreProcessor(**four, size=(8, 8))
+    assert bridge(ours, same) is None
+    plain = SegDataPreProcessor(size=(8, 8))
+    pixels = torch.randint(0, 256, (2, 4, 8, 8), dtype=torch.uint8)
+    back = bridge(ours, plain)(prepared(ours, pixels))
+    torch.testing.assert_close(back, pixels.float(), rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="student's images have 4 channels and the teacher's 3"):
+        bridge(ours, SEG[0])

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmengine.registry import DefaultScope, init_default_scope
 from torch import nn
 
 from ickd_mm.distillers.pairs import PairConfig
@@ -57,6 +58,24 @@ def test_channels_are_inferred():
     assert (conv.in_channels, conv.out_channels) == (8, 16)
 
 
+def test_channels_of_a_connector_from_the_scope_of_the_run():
+    from mmpretrain.registry import MODELS as MMPRETRAIN
+
+    @MMPRETRAIN.register_module(force=True)
+    class OwnConnector(nn.Conv2d):
+        def __init__(self, in_channels, out_channels):
+            super().__init__(in_channels, out_channels, 1)
+
+    before = DefaultScope.get_current_instance()
+    init_default_scope('mmpretrain')
+    try:
+        for kind in ('OwnConnector', 'mmpretrain.OwnConnector', OwnConnector):
+            connector = build(connector=dict(type=kind)).connector
+            assert (connector.in_channels, connector.out_channels) == (8, 16)
+    finally:
+        init_default_scope(before.scope_name if before else 'mmengine')
+
+
 def test_channels_that_are_given_stay():
     connector = dict(type='ickd_mm.ConvConnector', in_channels=8, out_channels=32)
     assert build(connector=connector).connector.conv.conv.out_channels == 32
@@ -81,17 +100,17 @@ def test_the_students_feature_goes_through_the_connector():
 def test_channels_that_do_not_match_are_refused():
     student, teacher = torch.zeros(2, 8, 4, 4), torch.zeros(2, 16, 4, 4)
     with pytest.raises(ValueError, match=r'loss_icc.*\(2, 8, 4, 4\).*\(2, 16, 4, 4\)'):
-        rehearse(build(connector=None), student, teacher)
+        rehearse(build(connector=None), student, teacher, size=(32, 32))
 
 
 def test_map_sizes_that_a_loss_needs_equal_are_refused():
     student, teacher = torch.zeros(2, 8, 4, 4), torch.zeros(2, 8, 2, 2)
     pair = build(connector=None, loss=dict(type='ickd_mm.EqualMaps'))
     with pytest.raises(ValueError, match=r'loss_icc.*\(2, 8, 4, 4\).*\(2, 8, 2, 2\)'):
-        rehearse(pair, student, teacher)
+        rehearse(pair, student, teacher, size=(32, 32))
 
 
 def test_a_grid_finer_than_the_map_is_refused():
     with pytest.raises(ValueError, match='finer than'):
         maps = torch.zeros(2, 8, 4, 4), torch.zeros(2, 16, 4, 4)
-        rehearse(build(loss=dict(type='ickd_mm.ICKDLoss', grid=5)), *maps)
+        rehearse(build(loss=dict(type='ickd_mm.ICKDLoss', grid=5)), *maps, size=(32, 32))
