@@ -10,6 +10,17 @@ HERE = Path(__file__).resolve().parent
 CARRIED = ('configs', 'tools', 'model-index.yml')
 
 
+def _remove(path):
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _copy(source, target):
+    (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+
+
 class BuildWithConfigs(build_py):
     """Lay configs and tools under ``ickd_mm/.mim``: copied into a wheel, linked in place."""
 
@@ -20,15 +31,17 @@ class BuildWithConfigs(build_py):
             folder.mkdir(exist_ok=True)
             for name in CARRIED:
                 link = folder / name
-                link.unlink(missing_ok=True)
-                link.symlink_to(Path('..', '..', name))
+                _remove(link)
+                try:
+                    link.symlink_to(Path('..', '..', name), (HERE / name).is_dir())
+                except OSError:  # Windows lets only administrators and developers link
+                    _copy(HERE / name, link)
             return
         folder = Path(self.build_lib) / 'ickd_mm' / '.mim'
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for name in CARRIED:
-            copy = shutil.copytree if (HERE / name).is_dir() else shutil.copy
-            copy(HERE / name, folder / name)
+            _copy(HERE / name, folder / name)
 
 
 setup(cmdclass={'build_py': BuildWithConfigs})

@@ -34,7 +34,7 @@ def _strangers(root: Path) -> list[str]:
     """Files under ``root`` that no attempt of ours writes; a link or a file is one itself."""
     if root.is_symlink() or root.is_file():
         return [root.name]
-    files = (str(p.relative_to(root)) for p in root.rglob('*') if not p.is_dir())
+    files = (p.relative_to(root).as_posix() for p in root.rglob('*') if not p.is_dir())
     return sorted(name for name in files if not OURS.fullmatch(name))
 
 
@@ -132,7 +132,7 @@ def prepare_digits(
             yield from _write_imagenet(partial, split, material[split], 4 * seed + 2 + number)
 
     total = 2 * (train + val) + 2 + sum(len(m.labels) for m in material.values())
-    digests = {str(p.relative_to(partial)): _digest(p) for p in progress(files(), total)}
+    digests = {p.relative_to(partial).as_posix(): _digest(p) for p in progress(files(), total)}
     manifest = {'settings': _settings(train, val, seed), 'files': digests}
     (partial / MANIFEST).write_text(json.dumps(manifest, indent=0))
     partial.rename(root)

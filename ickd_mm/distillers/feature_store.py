@@ -15,6 +15,7 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from ..functional.precision import autocast_dtype, autocast_on
 from ..version import __version__
 from .taps import Tap
 
@@ -99,8 +100,8 @@ class FeatureStore:
     def _file(self, images: Tensor) -> Path:
         device = images.device.type
         key = hashlib.sha256(self._identity)
-        if torch.is_autocast_enabled(device):
-            key.update(str(torch.get_autocast_dtype(device)).encode())
+        if autocast_on(device):
+            key.update(str(autocast_dtype(device)).encode())
         key.update(device.encode())
         _update(key, images)
         return self.folder / f'{key.hexdigest()}.pt'

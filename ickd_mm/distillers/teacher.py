@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from ..functional.precision import autocast_on
 from .feature_store import FeatureStore
 from .folding import Watch, fold_batch_norms
 from .packing import can_pack, pack, unpack
@@ -163,5 +164,5 @@ class FrozenTeacher:
         return {tap: feature.float() for tap, feature in features.items()}
 
     def _may_pack(self) -> bool:
-        plain = not self.options.compile and not torch.is_autocast_enabled('cpu')
+        plain = not self.options.compile and not autocast_on('cpu')
         return plain and self._layout == torch.channels_last and can_pack()

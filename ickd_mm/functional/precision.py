@@ -14,7 +14,22 @@ def work_dtype(student: Tensor, teacher: Tensor) -> torch.dtype:
     return torch.float64 if double else torch.float32
 
 
+def autocast_on(device: str) -> bool:
+    """Tell whether autocast is on for a device type; torch < 2.4 asks in other words."""
+    try:
+        return torch.is_autocast_enabled(device)
+    except TypeError:
+        return torch.is_autocast_cpu_enabled() if device == 'cpu' else torch.is_autocast_enabled()
+
+
+def autocast_dtype(device: str) -> torch.dtype:
+    """Return what autocast computes in on a device type."""
+    if hasattr(torch, 'get_autocast_dtype'):
+        return torch.get_autocast_dtype(device)
+    cpu = device == 'cpu'
+    return torch.get_autocast_cpu_dtype() if cpu else torch.get_autocast_gpu_dtype()
+
+
 def full_precision(device: str) -> AbstractContextManager:
     """Switch autocast off where it is on; entering it for nothing would cost small maps much."""
-    on = torch.is_autocast_enabled(device)
-    return torch.autocast(device, enabled=False) if on else nullcontext()
+    return torch.autocast(device, enabled=False) if autocast_on(device) else nullcontext()
