@@ -1,7 +1,8 @@
 """Read checkpoints without running code from them.
 
-torch's own ``weights_only`` reader does the work. Training checkpoints of mmengine hold a few
-things beyond tensors (open-mmlab/mmengine#1655); these are allowed by name.
+torch's own ``weights_only`` reader does the work (before torch 2.6, ours with its own list of
+names). Training checkpoints of mmengine hold a few things beyond tensors
+(open-mmlab/mmengine#1655); these are allowed by name.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import functools
 import os
 import pickle
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,13 @@ from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.utils import digit_version
+
+from .restricted import reader_of
+
+try:
+    from numpy._core import multiarray
+except ImportError:  # numpy < 1.26
+    from numpy.core import multiarray
 
 _STATISTICS = ('min', 'max', 'current', 'mean')
 
@@ -30,27 +37,33 @@ def _history_method(owner: Any, name: str) -> Any:
     raise pickle.UnpicklingError(f'asks for attribute {name!r} of {owner!r}')
 
 
+def _kinds() -> list[type]:
+    return [type(np.dtype(kind)) for kind in ('bool', 'int32', 'int64', 'float32', 'float64')]
+
+
 def _allowed() -> list[Any]:
-    core = getattr(np, '_core', None) or np.core
-    kinds = {type(np.dtype(kind)) for kind in ('bool', 'int32', 'int64', 'float32', 'float64')}
     return [
         (_history_method, 'builtins.getattr'),
-        (core.multiarray._reconstruct, 'numpy.core.multiarray._reconstruct'),
-        (core.multiarray._reconstruct, 'numpy._core.multiarray._reconstruct'),
-        (core.multiarray.scalar, 'numpy.core.multiarray.scalar'),
-        (core.multiarray.scalar, 'numpy._core.multiarray.scalar'),
+        (multiarray._reconstruct, 'numpy.core.multiarray._reconstruct'),
+        (multiarray._reconstruct, 'numpy._core.multiarray._reconstruct'),
+        (multiarray.scalar, 'numpy.core.multiarray.scalar'),
+        (multiarray.scalar, 'numpy._core.multiarray.scalar'),
         HistoryBuffer,
         np.ndarray,
         np.dtype,
-        *kinds,
+        *_kinds(),
     ]
 
 
-def _allowing() -> AbstractContextManager:
-    """Allow the names above; torch before 2.6 cannot, and reads tensors and plain values."""
-    if digit_version(torch.__version__) < digit_version('2.6'):
-        return nullcontext()
-    return torch.serialization.safe_globals(_allowed())
+def _load(path: str, map_location: Any) -> Any:
+    """Let torch read what is made of tensors, plain values and the names above."""
+    if digit_version(torch.__version__) >= digit_version('2.6'):
+        with torch.serialization.safe_globals(_allowed()):
+            return torch.load(path, map_location=map_location, weights_only=True)
+    pairs = (e if isinstance(e, tuple) else (e, f'{e.__module__}.{e.__name__}') for e in _allowed())
+    names = {name: entry for entry, name in pairs}
+    reader = reader_of(names, (HistoryBuffer, np.ndarray, np.dtype, *_kinds()))
+    return torch.load(path, map_location, pickle_module=reader, weights_only=False)
 
 
 def _without_code(loaded: Any) -> Any:
@@ -76,8 +89,7 @@ def read_checkpoint(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
     if not os.path.isfile(path):
         raise FileNotFoundError(f'checkpoint {path!r} does not exist')
     try:
-        with _allowing():
-            return _without_code(torch.load(path, map_location=map_location, weights_only=True))
+        return _without_code(_load(path, map_location))
     except pickle.UnpicklingError as error:
         reason = str(error).split('\n')[0].replace('Weights only load failed. ', '')
         detail = next((s for s in str(error).split('\n') if 'Unsupported' in s), reason)

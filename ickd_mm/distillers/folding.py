@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 from .taps import Tap
 
@@ -84,13 +84,15 @@ class Watch(TorchDispatchMode):
             self._read[norm] = id(inputs[0])
 
     def _after_tapped(self, module: nn.Module, inputs: Any, output: Any) -> None:
-        self._uses.update(id(leaf) for leaf in tree_leaves(output))
+        self._uses.update(id(leaf) for leaf in tree_flatten(output)[0])
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         if func.namespace != 'prim':  # questions about a tensor, of its device for one
-            self._uses.update({id(x) for x in tree_leaves((args, kwargs)) if id(x) in self._made})
+            self._uses.update(
+                {id(x) for x in tree_flatten((args, kwargs))[0] if id(x) in self._made}
+            )
         return func(*args, **(kwargs or {}))
 
     def pairs(self) -> list[tuple[nn.Module, nn.Module]]:

@@ -23,6 +23,7 @@ from .pixel_route import pixel_route
 from .plain_route import plain_route
 from .precision import full_precision, work_dtype
 from .rows import least_distance
+from .tracing import is_compiling
 
 BLOCK = {'cpu': 1 << 19, 'cuda': 1 << 24}
 """Numbers that one work buffer holds at most, unless a single cell needs more."""
@@ -163,7 +164,7 @@ def evaluate(
         torch.empty_like(student, dtype=dtype) if need_grad else student.new_empty(0, dtype=dtype)
     )
     # Whether a quick way was exact enough must be known on the host: a GPU would wait for it.
-    quick = student.device.type == 'cpu' and not torch.compiler.is_compiling()
+    quick = student.device.type == 'cpu' and not is_compiling()
     work = _Work(student, teacher, grad, normalize, scale, need_grad, budget, quick)
     losses = []
     spans = [

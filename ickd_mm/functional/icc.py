@@ -13,10 +13,11 @@ from .cells import Grid, parse_grid
 from .checks import check_floating, shown
 from .eager import ICC
 from .precision import work_dtype
+from .tracing import is_compiling
 
 try:
     from .compiled import icc_operator
-except AttributeError:  # torch < 2.4 has no custom_op; there the loss is traced block by block
+except AttributeError:  # torch < 2.4 has no custom_op; there torch.compile leaves the loss out
     icc_operator = None
 
 __all__ = ['Grid', 'icc_loss', 'inter_channel_correlation', 'parse_grid']
@@ -108,6 +109,6 @@ def icc_loss(student: Tensor, teacher: Tensor, grid: Grid = 1, normalize: bool =
     _check_maps(cells, student=student, teacher=teacher)
     teacher = teacher.detach()
     need_grad = torch.is_grad_enabled() and student.requires_grad
-    if icc_operator is not None and torch.compiler.is_compiling():
+    if icc_operator is not None and is_compiling():
         return icc_operator(student, teacher, *cells, normalize, need_grad)[0]
     return ICC.apply(student, teacher, cells, normalize, need_grad)

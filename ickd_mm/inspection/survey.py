@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..distillers.probe import IMAGES, dry_run
 
 CONTAINERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
+
+
+def _attention_in_parts() -> AbstractContextManager:
+    """Have attention computed by plain products, which alone are counted."""
+    try:
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+    except ImportError:  # torch < 2.3
+        return torch.backends.cuda.sdp_kernel(enable_flash=False, enable_mem_efficient=False)
+    return sdpa_kernel(SDPBackend.MATH)
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ class _Watch:
         for module in self._model.modules():
             self._stack.callback(module.register_forward_hook(self._note).remove)
         # The counter does not know the CPU's fused attention; its parts it does.
-        self._stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        self._stack.enter_context(_attention_in_parts())
         self._counter = self._stack.enter_context(FlopCounterMode(display=False))
 
     def _note(self, module: nn.Module, inputs: Any, output: Any) -> None:

@@ -3,6 +3,7 @@
 import os
 import pickle
 import zipfile
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -11,7 +12,14 @@ from mmengine.logging import MessageHub
 from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from ickd_mm.checkpoint import install_reader, read_checkpoint
+from ickd_mm.checkpoint import install_reader, read_checkpoint, reading
+
+
+@pytest.fixture(params=['of this torch', 'of torch < 2.6'], autouse=True)
+def reader(request, monkeypatch):
+    """Both readers, each on whatever torch is installed."""
+    if request.param == 'of torch < 2.6':
+        monkeypatch.setattr(reading, 'digit_version', lambda text: text == '2.6')
 
 
 class Command:
@@ -54,6 +62,37 @@ def test_a_file_that_would_run_a_command_is_refused(tmp_path, name, hidden):
     with pytest.raises(ValueError, match='is refused'):
         CheckpointLoader.load_checkpoint(str(file))
     assert not marker.exists()
+
+
+@pytest.mark.parametrize('owner', [HistoryBuffer, torch._utils._rebuild_tensor_v2])
+def test_a_file_that_changes_what_it_may_name_is_refused(tmp_path, owner):
+    name = f'{owner.__module__}\n{owner.__name__}\n'.encode()
+    torch.save({'w': torch.ones(2)}, tmp_path / 'right.pth')
+    with (
+        zipfile.ZipFile(tmp_path / 'right.pth') as right,
+        zipfile.ZipFile(tmp_path / 'a.pth', 'w') as wrong,
+    ):
+        for entry in right.namelist():
+            text = b'\x80\x02c' + name + b'}X\x04\x00\x00\x00evilK\x01sb.'
+            wrong.writestr(entry, text if entry.endswith('data.pkl') else right.read(entry))
+    with pytest.raises(ValueError, match=r'a\.pth'):
+        read_checkpoint(tmp_path / 'a.pth')
+    assert not hasattr(owner, 'evil')
+
+
+def test_every_kind_of_tensor_comes_back(tmp_path):
+    kinds = (torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int64, torch.bool)
+    state = OrderedDict((str(kind), torch.ones(2, 3).to(kind).t()) for kind in kinds)
+    state['parameter'] = torch.nn.Parameter(torch.rand(2))
+    state['size'], state['dtype'] = torch.Size([2, 3]), torch.float16
+    state._metadata = OrderedDict({'': dict(version=2)})
+    for name, new in (('zip.pth', True), ('legacy.pth', False)):
+        torch.save(state, tmp_path / name, _use_new_zipfile_serialization=new)
+        read = read_checkpoint(tmp_path / name)
+        assert read.keys() == state.keys() and read._metadata[''] == dict(version=2)
+        for key, value in state.items():
+            same = torch.equal(read[key], value) if torch.is_tensor(value) else read[key] == value
+            assert same and type(read[key]) is type(value), key
 
 
 def test_a_plain_pickle_is_refused(tmp_path):
