@@ -19,6 +19,7 @@ try:
     from .compiled import icc_operator
 except AttributeError:  # torch < 2.4 has no custom_op; there torch.compile leaves the loss out
     icc_operator = None
+apply_icc = ICC.apply if icc_operator is not None else torch.compiler.disable(ICC.apply)
 
 __all__ = ['Grid', 'icc_loss', 'inter_channel_correlation', 'parse_grid']
 
@@ -111,4 +112,4 @@ def icc_loss(student: Tensor, teacher: Tensor, grid: Grid = 1, normalize: bool =
     need_grad = torch.is_grad_enabled() and student.requires_grad
     if icc_operator is not None and is_compiling():
         return icc_operator(student, teacher, *cells, normalize, need_grad)[0]
-    return ICC.apply(student, teacher, cells, normalize, need_grad)
+    return apply_icc(student, teacher, cells, normalize, need_grad)
