@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import inspect
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from .registry import is_distiller
+from .spelling import did_you_mean
 
 OWN_KEYS = ('finite_check', 'teacher_val', 'how_to_get_data', 'how_to_get_teacher')
 RUNNER_KEYS = (
@@ -29,12 +29,6 @@ RUNNER_KEYS = (
     'tta_pipeline',
 )
 """What mmengine's runner reads from a config beside the arguments of its constructor."""
-
-
-def did_you_mean(key: str, known: Iterable[str]) -> str:
-    """Return '; did you mean X?' for the nearest of the known keys, or nothing."""
-    near = difflib.get_close_matches(key, list(known), n=1)
-    return f'; did you mean {near[0]!r}?' if near else ''
 
 
 def _bases(tree: ast.Module, file: Path) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from dataclasses import dataclass
 from typing import Any
@@ -10,15 +9,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..registry import MODELS
+from ..spelling import did_you_mean
 from .taps import Tap
 
 KEYS = ('student', 'teacher', 'connector', 'loss')
 CHANNELS = ('in_channels', 'out_channels')
-
-
-def _unknown(key: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
-    return f'unknown key {key!r}' + (f', did you mean {near[0]!r}?' if near else '')
 
 
 @dataclass(frozen=True)
@@ -66,7 +61,10 @@ class PairConfig:
             raise TypeError(f'{where} must be a dict with keys {KEYS}, got {type(pair).__name__}')
         for key in pair:
             if key not in KEYS:
-                raise KeyError(f'{where}: {_unknown(key, KEYS)} It may hold {", ".join(KEYS)}')
+                raise KeyError(
+                    f'{where}: unknown key {key!r}; it may hold {", ".join(KEYS)}'
+                    f'{did_you_mean(key, KEYS)}'
+                )
         for key in ('student', 'teacher', 'loss'):
             if pair.get(key) is None:
                 raise KeyError(f'{where}: {key!r} is missing')

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..functional.precision import autocast_on
 from .feature_store import FeatureStore
 from .folding import Watch, fold_batch_norms
-from .packing import can_pack, pack, unpack
+from .packed_convs import can_pack, pack, unpack
 from .probe import dry_run
 from .taps import Capture, Tap
 from .teacher_run import TeacherRun

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
+
+from ..spelling import did_you_mean
 
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
@@ -53,9 +54,8 @@ class TeacherRun:
         keys = [field.name for field in fields(cls)]
         for key in cfg:
             if key not in keys:
-                near = difflib.get_close_matches(str(key), keys, n=1)
-                hint = f'; did you mean {near[0]!r}?' if near else ''
-                raise KeyError(f'teacher_run has no {key!r}; it may hold {", ".join(keys)}{hint}')
+                known = f'it may hold {", ".join(keys)}{did_you_mean(key, keys)}'
+                raise KeyError(f'teacher_run has no {key!r}; {known}')
         run = cls(**cfg)
         for key in ('fold', 'channels_last', 'winograd'):
             if not isinstance(getattr(run, key), bool):

@@ -41,7 +41,11 @@ def build(student=(2, 8, 4, 4), teacher=(2, 16, 4, 4), **changes):
         ({'icc': GOOD}, ValueError, "start with 'loss'.*'loss_icc'"),
         ({'loss.icc': GOOD}, ValueError, 'hold no dot'),
         ({'loss_icc': 5}, TypeError, 'must be a dict'),
-        ({'loss_icc': {**GOOD, 'conector': {}}}, KeyError, "'conector', did you mean 'connector'"),
+        (
+            {'loss_icc': {**GOOD, 'conector': {}}},
+            KeyError,
+            "'conector'; .* mean 'connector'",
+        ),
         ({'loss_icc': {'student': 'a', 'loss': {}}}, KeyError, "'teacher' is missing"),
         ({'loss_icc': {**GOOD, 'loss': None}}, KeyError, "'loss' is missing"),
         ({'loss_icc': {**GOOD, 'loss': 'ICKDLoss'}}, TypeError, "must be a dict with a 'type'"),

@@ -9,7 +9,7 @@ from mmengine.registry import MODELS, init_default_scope
 from support import model_config
 from torch import nn
 
-from ickd_mm.distillers.packing import PackedConvolution, can_pack
+from ickd_mm.distillers.packed_convs import PackedConvolution, can_pack
 from ickd_mm.distillers.taps import Capture, Tap
 from ickd_mm.distillers.teacher import FrozenTeacher
 from ickd_mm.distillers.teacher_run import TeacherRun

@@ -9,7 +9,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.functional import conv2d
 
 from ickd_mm.distillers import winograd
-from ickd_mm.distillers.packing import can_pack, pack, unpack
+from ickd_mm.distillers.packed_convs import can_pack, pack, unpack
 from ickd_mm.distillers.winograd import Buffers, transform_weights, winograd_conv2d, winograd_pays
 
 SHAPES = [(2, 16, 16), (1, 7, 7), (3, 33, 17), (1, 5, 40), (2, 3, 4), (1, 1, 1)]
@@ -113,7 +113,7 @@ def test_in_a_packed_model(allowed, monkeypatch):
         calls.append(args)
         return winograd_conv2d(*args)
 
-    monkeypatch.setattr('ickd_mm.distillers.packing.winograd_conv2d', counted)
+    monkeypatch.setattr('ickd_mm.distillers.packed_convs.winograd_conv2d', counted)
     torch.manual_seed(0)
     plain = nn.Sequential(nn.Conv2d(128, 128, 3, padding=2, dilation=2), nn.ReLU()).eval()
     packed = copy.deepcopy(plain)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ickd_mm.distillers.packing import PackedConvolution, can_pack, pack, unpack
+from ickd_mm.distillers.packed_convs import PackedConvolution, can_pack, pack, unpack
 
 pytestmark = pytest.mark.skipif(not can_pack(), reason='this PyTorch has no oneDNN')
 
