@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmpretrain.models import ClsDataPreprocessor
 from mmseg.models import SegDataPreProcessor
+from torch import nn
 
 from ickd_mm.distillers.normalization import bridge
 
@@ -45,12 +46,19 @@ def test_nothing_is_done_where_they_agree():
 
 
 def test_images_of_four_bands():
-    four = dict(mean=[1.0, 2.0, 3.0, 4.0], std=[5.0, 6.0, 7.0, 8.0])
-    ours, same = SegDataPreProcessor(**four, size=(8, 8)), SegDataPreProcessor(**four, size=(8, 8))
-    assert bridge(ours, same) is None
-    plain = SegDataPreProcessor(size=(8, 8))
-    pixels = torch.randint(0, 256, (2, 4, 8, 8), dtype=torch.uint8)
-    back = bridge(ours, plain)(prepared(ours, pixels))
-    torch.testing.assert_close(back, pixels.float(), rtol=1e-4, atol=1e-4)
+    """On stand-ins: the preprocessors of the onedl family take one or three means."""
+
+    class Four(nn.Module):
+        def __init__(self, normalises):
+            super().__init__()
+            self._enable_normalize = normalises
+            self.mean = torch.tensor([1.0, 2.0, 3.0, 4.0]).view(-1, 1, 1)
+            self.std = torch.tensor([5.0, 6.0, 7.0, 8.0]).view(-1, 1, 1)
+
+    ours, plain = Four(True), Four(False)
+    assert bridge(ours, Four(True)) is None
+    pixels = torch.randint(0, 256, (2, 4, 8, 8)).float()
+    back = bridge(ours, plain)((pixels - ours.mean) / ours.std)
+    torch.testing.assert_close(back, pixels, rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="student's images have 4 channels and the teacher's 3"):
         bridge(ours, SEG[0])

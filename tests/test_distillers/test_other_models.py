@@ -126,7 +126,7 @@ def test_a_grid_that_divides_no_side(scope, tmp_path):
 
 
 def test_images_of_four_bands(scope, tmp_path):
-    four = dict(PREPROCESSOR, mean=[0.0] * 4, std=[255.0] * 4, bgr_to_rgb=False)
+    four = dict(type='SegDataPreProcessor', size=(56, 72))  # no means: the first convolution tells
     student = dict(
         DEEPLAB, data_preprocessor=four, backbone=dict(DEEPLAB['backbone'], in_channels=4)
     )
