@@ -87,6 +87,8 @@ def _load(model: nn.Module, state: dict[str, Any]) -> tuple[list[str], list[str]
 def restore(model: nn.Module, ckpt: str) -> None:
     """Load every weight of ``model`` from a checkpoint that fits it exactly, as it loads itself.
 
+    Where the checkpoint does not fit, the model is left as it was.
+
     Args:
         model: the teacher.
         ckpt: a path or URL that mmengine's ``CheckpointLoader`` knows.
@@ -99,8 +101,11 @@ def restore(model: nn.Module, ckpt: str) -> None:
     state = loaded.get('state_dict', loaded) if isinstance(loaded, dict) else None
     if not isinstance(state, dict) or not any(isinstance(v, Tensor) for v in state.values()):
         raise ValueError(f'teacher_ckpt {ckpt!r} holds no state dict')
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     missing, unexpected, shapes = _load(model, _without_module(state))
     if missing or unexpected or shapes:
+        for key, tensor in model.state_dict().items():
+            tensor.copy_(before[key])
         raise ValueError(
             f'teacher_ckpt {ckpt!r} does not fit the teacher ({type(model).__name__}, '
             f'{len(model.state_dict())} keys): missing {_some(missing)}, unexpected '

@@ -38,15 +38,17 @@ class Cell:
 
 def _split(text: str, at: str) -> list[str]:
     """Split where ``at`` stands outside brackets and quotes."""
-    whole = rf"""(?:\([^()]*\)|\[[^\[\]]*\]|\{{[^{{}}]*\}}|'[^']*'|"[^"]*"|[^{at}])*"""
-    parts, rest = [], text
-    while True:
-        found = re.match(whole, rest)
-        assert found is not None  # it matches nothing, too
-        parts.append(found.group())
-        if found.end() == len(rest):
-            return parts
-        rest = rest[found.end() + 1 :]
+    parts, depth, quote = [''], 0, ''
+    for character in text:
+        if character in '\'"' and quote in ('', character):
+            quote = '' if quote else character
+        elif not quote:
+            depth += (character in '([{') - (character in ')]}')
+        if character == at and not quote and depth == 0:
+            parts.append('')
+        else:
+            parts[-1] += character
+    return parts
 
 
 def parse_variation(text: str) -> list[Choice]:

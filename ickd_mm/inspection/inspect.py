@@ -109,10 +109,12 @@ def _source(spec: Any, key: str, preprocessor: dict | None) -> ModelSource:
 
 def _size(cfg: Config, model: BaseModel) -> tuple[int, int]:
     given = cfg.model.get('input_size')
-    try:
-        return training_size(model, given) if given is not None else image_size(cfg)
-    except ValueError:
-        return training_size(model, given)
+    if given is None:
+        try:
+            return image_size(cfg)
+        except ValueError:
+            pass  # the config does not say
+    return training_size(model, given)
 
 
 def _match(config: PairConfig, student: Tensor, teacher: Tensor, size: tuple[int, int]) -> Match:

@@ -44,7 +44,7 @@ def build(student=(2, 8, 4, 4), teacher=(2, 16, 4, 4), **changes):
         (
             {'loss_icc': {**GOOD, 'conector': {}}},
             KeyError,
-            "'conector'; .* mean 'connector'",
+            "'conector'.*you mean 'connector'",
         ),
         ({'loss_icc': {'student': 'a', 'loss': {}}}, KeyError, "'teacher' is missing"),
         ({'loss_icc': {**GOOD, 'loss': None}}, KeyError, "'loss' is missing"),

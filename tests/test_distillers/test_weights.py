@@ -39,12 +39,16 @@ def test_what_does_not_fit_is_counted_and_named(tmp_path):
     state['2.weight'] = torch.zeros(3, 3)
     state['head'] = state.pop('0.weight')
     state['tail'] = torch.zeros(1)
+    target = model()
+    before = {k: v.clone() for k, v in target.state_dict().items()}
     with pytest.raises(ValueError) as caught:
-        restore(model(), saved(tmp_path / 'a.pth', state))
+        restore(target, saved(tmp_path / 'a.pth', state))
     message = str(caught.value)
     assert 'missing 1 (0.weight)' in message
     assert 'unexpected 2 (head, tail)' in message
     assert 'another shape 1 (2.weight)' in message
+    for key, value in target.state_dict().items():
+        torch.testing.assert_close(value, before[key], rtol=0, atol=0)
 
 
 VIT = dict(
@@ -64,6 +68,21 @@ def test_what_the_model_resizes_itself_is_no_fault(tmp_path):
     narrow = MODELS.build(dict(VIT, img_size=32, arch=dict(VIT['arch'], embed_dims=16)))
     with pytest.raises(ValueError, match=r'does not fit .* of another shape \d+ \(cls_token'):
         restore(narrow, saved(tmp_path / 'a.pth', small.state_dict()))
+
+
+def test_old_names_that_the_model_knows_are_no_fault(tmp_path):
+    """Swin's published weights: the last norm without its number, masks that are made anew."""
+    import mmpretrain.models  # noqa: F401
+
+    arch = dict(embed_dims=8, depths=[1] * 4, num_heads=[1] * 4)
+    swin = dict(type='mmpretrain.SwinTransformer', arch=arch, img_size=64, window_size=2)
+    source, target = MODELS.build(swin), MODELS.build(swin)
+    source.norm3.weight.data.fill_(3.0)
+    state = dict(source.state_dict())
+    state['norm.weight'], state['norm.bias'] = state.pop('norm3.weight'), state.pop('norm3.bias')
+    state['stages.0.blocks.0.attn.attn_mask'] = torch.zeros(1)
+    restore(target, saved(tmp_path / 'a.pth', state))
+    torch.testing.assert_close(target.norm3.weight, source.norm3.weight)
 
 
 def test_versions_of_parts_reach_them(tmp_path):

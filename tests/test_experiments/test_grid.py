@@ -144,7 +144,8 @@ def test_a_wrong_variation(text):
         ('teacher=mmseg::a.py,C:/b.py', ['mmseg::a.py', 'C:/b.py']),
         ('points=[(0,1),(0.5,0)],[]', ['[(0,1),(0.5,0)]', '[]']),
         ("loss=dict(a=1,b='x,y'),'p,q'", ["dict(a=1,b='x,y')", "'p,q'"]),
-        ('lr=(1,2', ['(1', '2']),
+        ('points=((0,1),(0.5,0)),None', ['((0,1),(0.5,0))', 'None']),
+        ('lr=(1,2', ['(1,2']),
     ],
 )
 def test_values_keep_what_stands_in_brackets_and_quotes(text, values):

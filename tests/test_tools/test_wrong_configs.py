@@ -24,7 +24,7 @@ OPTIONS = {
     'teacher_vall=True': "did you mean 'teacher_val'",
     'model.teacher_ckp=a.pth': "unknown key 'teacher_ckp'; did you mean 'teacher_ckpt'",
     'model.pair.loss_a.student=backbone': "unknown key 'pair'; did you mean 'pairs'",
-    f'{PAIR}.studnt=backbone': "unknown key 'studnt'; it may hold student, teacher",
+    f'{PAIR}.studnt=backbone': "unknown key 'studnt'; .*did you mean 'student'",
     f'{PAIR}.loss.gird=2': "pairs.loss_icc.loss: .*'gird'",
     f'{PAIR}.connector.kernel=3': "pairs.loss_icc.connector: .*'kernel'",
     # Taps
