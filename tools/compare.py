@@ -64,7 +64,8 @@ def main() -> None:
     parser.add_argument(
         '--time-steps',
         action='store_true',
-        help='measure them instead: at the end, 60 steps of each line, alone on the machine',
+        help='measure them instead: at the end, 60 steps of each line in turn, three times, alone on '
+        'the machine',
     )
     parser.add_argument(
         '--share-teacher',

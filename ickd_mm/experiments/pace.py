@@ -12,7 +12,7 @@ from mmengine.config import Config
 from .grid import Cell
 from .run import Run, read_scalars
 
-STEPS, WINDOW = 60, 10
+STEPS, WINDOW, ROUNDS = 60, 10, 3
 
 
 def check_pace(cells: list[Cell]) -> None:
@@ -34,9 +34,11 @@ def check_pace(cells: list[Cell]) -> None:
 def time_steps(
     cells: list[Cell], root: Path, report: Callable[[str, float], None]
 ) -> dict[str, float]:
-    """Train every line for 60 steps, alone on the machine; their mean time without the first 10.
+    """Train every line for 60 steps, alone on the machine, and all of them again, three times.
 
-    The mean, since steps may differ: a pair's weight that falls to 0 ends the teacher's part.
+    The lines take turns, so that a slow minute of the machine meets them all: of the rounds the
+    median counts. Of a round it is the mean of the steps without the first 10, since steps may
+    differ: a pair's weight that falls to 0 ends the teacher's part.
 
     What the runs themselves logged is no measure of a step: they share cores with each other,
     and with ``--share-teacher`` most do not run the teacher.
@@ -44,7 +46,7 @@ def time_steps(
     Args:
         cells: the comparison; of each its first seed is run, without a store.
         root: the comparison's folder; these runs are in ``pace``.
-        report: called with the name and the seconds of each.
+        report: called with the name and the seconds of each run.
 
     Returns:
         Name -> seconds of a step, data loading included.
@@ -52,23 +54,27 @@ def time_steps(
     Raises:
         RuntimeError: if a run fails.
     """
-    short = (
+    seconds: dict[str, list[float]] = {cell.name: [] for cell in cells}
+    for turn in range(1, ROUNDS + 1):
+        for cell in cells:
+            seconds[cell.name].append(_time_once(cell, root / 'pace' / f'round_{turn}'))
+            report(f'{cell.name}, round {turn} of {ROUNDS}', seconds[cell.name][-1])
+    return {name: statistics.median(of_rounds) for name, of_rounds in seconds.items()}
+
+
+def _time_once(cell: Cell, root: Path) -> float:
+    first = next(iter(cell.runs.values()))
+    options = (
+        *first.options,
         ('train_cfg.max_iters', STEPS),
         ('train_cfg.val_interval', STEPS),
         ('default_hooks.logger.interval', WINDOW),
     )
-    pace = {}
-    for cell in cells:
-        first = next(iter(cell.runs.values()))
-        folder = root / 'pace' / first.folder.name
-        options = (*first.options, *short)
-        if first.distils():
-            options += (('model.teacher_run.store', None),)
-        run = Run(first.config, folder, options)
-        if run.finished() is None:
-            started = time.time()
-            run.finish(run.start(), started)
-        windows = [s['time'] for s in read_scalars(folder) if 'loss' in s and 'time' in s]
-        pace[cell.name] = statistics.mean(windows[1:])
-        report(cell.name, pace[cell.name])
-    return pace
+    if first.distils():
+        options += (('model.teacher_run.store', None),)
+    run = Run(first.config, root / first.folder.name, options)
+    if run.finished() is None:
+        started = time.time()
+        run.finish(run.start(), started)
+    windows = [s['time'] for s in read_scalars(run.folder) if 'loss' in s and 'time' in s]
+    return statistics.mean(windows[1:])
