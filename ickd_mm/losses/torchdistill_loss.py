@@ -16,6 +16,7 @@ from .torchdistill_rules import REFUSED, RULES, Rule
 from .weight import checked_weight
 
 TAP = 'tap'
+TINY = 1e-6  # its square is still a float32
 
 
 def _registered() -> dict[str, Any]:
@@ -87,12 +88,19 @@ class TorchdistillLoss(nn.Module):
     without its factor :math:`\tau^2` (``KDLoss``; prefer :class:`ickd_mm.KLDivergence`) and
     ICKD (``ChSimLoss``; prefer :class:`ickd_mm.ICKDLoss`: ``ChSimLoss`` divides once more by
     the batch size). ``VIDLoss`` goes with ``connector=dict(type='ickd_mm.VIDRegressor')``.
-    Computed in float32 whatever autocast says, in float64 for float64 tensors.
+    Computed in float32 whatever autocast says, in float64 for float64 tensors. What is 0 in all
+    of an image or row counts as :math:`10^{-6}` there and gets no gradient: several of the losses
+    divide by its norm. FT (``FTLoss``, ``KTALoss``) compares the pair's tensors themselves: a
+    pair has no paraphraser on the teacher's side.
 
     Args:
         key: name of the loss.
         rows: how a map (N, C, H, W) becomes rows (N, C) for losses between vectors: 'images'
             takes the mean over H and W, 'pixels' makes every pixel a row; None leaves maps.
+        unit: whether every row, or every pixel's channels of a map, is divided by its Euclidean
+            norm first. ``CCKDLoss`` wants that: its kernel :math:`e^{-2\gamma} \sum_p
+            \frac{(2\gamma)^p}{p!} (a \cdot b)^p` is a Gaussian of :math:`a - b` between unit
+            vectors only.
         loss_weight: factor on the loss, finite and at least 0.
         kwargs: the loss's own arguments, without those that name modules.
 
@@ -105,12 +113,17 @@ class TorchdistillLoss(nn.Module):
     """
 
     def __init__(
-        self, key: str, rows: str | None = None, loss_weight: float = 1.0, **kwargs: Any
+        self,
+        key: str,
+        rows: str | None = None,
+        unit: bool = False,
+        loss_weight: float = 1.0,
+        **kwargs: Any,
     ) -> None:
         super().__init__()
         if rows not in (None, 'images', 'pixels'):
             raise ValueError(f"rows must be 'images', 'pixels' or None, got {rows!r}")
-        self.key, self.rows, self.kwargs = key, rows, kwargs
+        self.key, self.rows, self.unit, self.kwargs = key, rows, unit, kwargs
         self.loss_weight = checked_weight(loss_weight)
         self.loss, self.rule = _build(key, kwargs)
 
@@ -145,11 +158,17 @@ class TorchdistillLoss(nn.Module):
             return self.loss_weight * loss
 
     def _prepared(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        x = x.to(dtype)
         if x.dim() == 4 and self.rows == 'images':
-            return x.to(dtype).mean((2, 3))
-        if x.dim() == 4 and self.rows == 'pixels':
-            return x.to(dtype).permute(0, 2, 3, 1).flatten(0, 2)
-        return x.to(dtype)
+            x = x.mean((2, 3))
+        elif x.dim() == 4 and self.rows == 'pixels':
+            x = x.permute(0, 2, 3, 1).flatten(0, 2)
+        if x.dim() > 1 and x.numel() and self.key != 'VIDLoss':  # whose variance has one row
+            if self.unit:
+                x = nn.functional.normalize(x, dim=1)
+            silent = (x == 0).flatten(1).all(1).reshape(-1, *[1] * (x.dim() - 1))
+            x = x.masked_fill(silent, TINY)
+        return x
 
     def _check(self, student: Tensor, teacher: Tensor) -> None:
         tensors = {'student': student, 'teacher': teacher}
@@ -172,5 +191,5 @@ class TorchdistillLoss(nn.Module):
 
     def extra_repr(self) -> str:
         """Show the settings in ``print(module)``."""
-        own = {'rows': self.rows, **self.kwargs, 'loss_weight': self.loss_weight}
+        own = {'rows': self.rows, 'unit': self.unit, **self.kwargs, 'loss_weight': self.loss_weight}
         return ', '.join([self.key, *(f'{name}={value}' for name, value in own.items())])

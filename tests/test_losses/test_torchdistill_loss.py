@@ -129,6 +129,39 @@ def test_losses_of_maps_refuse_rows(key):
         TorchdistillLoss(key)(*tensors(ROW, ROW))
 
 
+@pytest.mark.parametrize('key', TABLE)
+@pytest.mark.parametrize('silent', ['student', 'teacher', 'both'])
+def test_what_is_zero_in_all_of_an_image_or_row_harms_nothing(key, silent):
+    arguments, _, *shapes = TABLE[key]
+    student, teacher = (x.detach() for x in tensors(*shapes))
+    student[1] *= silent == 'teacher'
+    teacher[1] *= silent == 'student'
+    loss = TorchdistillLoss(key, **arguments)(student.requires_grad_(), teacher)
+    loss.backward()
+    assert loss.isfinite() and student.grad.isfinite().all() and student.grad.any()
+    assert student.grad[1].any() == (silent == 'teacher')
+
+
+def test_unit_rows_make_the_kernel_of_cc_a_gaussian():
+    student, teacher = tensors(ROW, WIDE_ROW, torch.float64)
+    unit = [x / x.norm(dim=1, keepdim=True) for x in (student, teacher)]
+    kernels = [torch.exp(-0.4 * torch.cdist(x, x) ** 2) for x in unit]
+    # Twelve terms of the series, whose constant is torchdistill's 1.
+    series = dict(type='gaussian', gamma=0.4, max_p=12)
+    got = TorchdistillLoss('CCKDLoss', unit=True, kernel_config=series)(student, teacher)
+    assert got.item() == pytest.approx((kernels[0] - kernels[1]).norm().item() / 16, rel=1e-8)
+    raw = TorchdistillLoss('CCKDLoss', kernel_config=series)(student, teacher)
+    assert raw > 10 * got
+
+
+def test_unit_pixels_of_a_map():
+    student, teacher = tensors(MAP, MAP)
+    unit = [x / x.norm(dim=1, keepdim=True) for x in (student, teacher)]
+    got = TorchdistillLoss('AffinityLoss', unit=True)(student, teacher)
+    assert torch.allclose(got, TorchdistillLoss('AffinityLoss')(*unit))
+    assert 'unit=True' in repr(TorchdistillLoss('AffinityLoss', unit=True))
+
+
 @pytest.mark.parametrize('key', REFUSED)
 def test_what_does_not_fit_a_pair_is_refused_with_the_reason(key):
     with pytest.raises(ValueError, match=f'{key} does not fit a pair: it '):
