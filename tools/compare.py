@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from rich.console import Console
-from rich.progress import Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from ickd_mm.experiments.grid import Cell, lay_out, parse_variation, run_all
+from ickd_mm.experiments.grid import (
+    Cell,
+    Results,
+    lay_out,
+    parse_variation,
+    remembered,
+    run_missing,
+)
 from ickd_mm.experiments.pace import check_pace, time_steps
 from ickd_mm.experiments.plot import plot_curves, plot_final, plot_scores
-from ickd_mm.experiments.report import as_table, final_points, summarize, write
-from ickd_mm.experiments.run import Result
+from ickd_mm.experiments.report import as_table, final_points, summarize, write, write_runs
 from ickd_mm.experiments.teacher import teacher_score
+from ickd_mm.experiments.time_left import TimeLeftColumn
 
 
-def metric_of(results: dict[str, dict[int, Result]]) -> str:
+def metric_of(results: Results) -> str:
     """Name of the score that the runs have."""
     return next(iter(next(iter(results.values())).values())).metric
 
 
 def publish(
     cells: list[Cell],
-    results: dict[str, dict[int, Result]],
+    results: Results,
     teacher: float | None,
     pace: dict[str, float],
     root: Path,
@@ -31,6 +40,7 @@ def publish(
     """Write the tables and the plots."""
     metric, lines = metric_of(results), summarize(cells, results, teacher, pace)
     write(lines, metric, root, teacher)
+    write_runs(root)
     plot_curves(results, metric, root / 'curves.png', pace)
     scores, references = {x.name: x.scores for x in lines}, {x.reference for x in lines}
     reference = references.pop() if len(references) == 1 else None
@@ -38,6 +48,60 @@ def publish(
     points = final_points(cells, results, pace)
     if points:
         plot_final(points, cells[0].choice[0][0], metric, root / 'final.png')
+
+
+def train(cells: list[Cell], jobs: int, console: Console) -> tuple[Results, list[str]]:
+    """Run what is missing; return name -> seed -> result, and what failed."""
+    results, failures = remembered(cells), []
+    columns = (
+        *Progress.get_default_columns()[:2],
+        TextColumn('{task.completed}/{task.total} runs'),
+        TimeElapsedColumn(),
+        TimeLeftColumn(jobs),
+    )
+    with Progress(*columns, console=console) as bar:
+        total, done = sum(len(cell.runs) for cell in cells), sum(map(len, results.values()))
+        clocks: list[float] = []
+        task = bar.add_task(
+            'Training', total=total, completed=done, seconds=clocks, last=bar.get_time()
+        )
+        for cell, seed, result in run_missing(cells, results, jobs, console.print):
+            if isinstance(result, RuntimeError):
+                failures.append(f'{cell.name} seed={seed}: {result}')
+            else:
+                results[cell.name][seed] = result
+                clocks.append(result.seconds)
+            bar.update(task, advance=1, last=bar.get_time())
+    return results, failures
+
+
+def compare(cells: list[Cell], args: argparse.Namespace) -> list[str]:
+    """Run what is missing, report; return what failed."""
+    console = Console()
+    teacher = teacher_score(cells, args.work_dir)
+    if teacher is not None:
+        console.print(f'teacher: {teacher:.2f}')
+    results, failures = train(cells, args.jobs, console)
+    cells = [cell for cell in cells if results[cell.name]]
+    results = {cell.name: results[cell.name] for cell in cells}
+    if not cells:
+        return failures
+    steps = dict(zip((Path(config).stem for config in args.configs), args.step_seconds))
+    pace = {cell.name: steps[cell.config] for cell in cells if cell.config in steps}
+    publish(cells, results, teacher, pace, args.work_dir)
+    if args.time_steps:  # the table is safe by now
+        pace = time_steps(cells, args.work_dir, lambda name, s: console.print(f'{name}: {s:.3f} s'))
+        publish(cells, results, teacher, pace, args.work_dir)
+    lines = summarize(cells, results, teacher, pace)
+    console.print(as_table(lines, metric_of(results), teacher))
+    if any(r.shared for runs in results.values() for r in runs.values()) and not pace:
+        console.print(
+            'The runs shared what the teacher gave, so their seconds do not compare: '
+            'run again with --time-steps'
+        )
+    written = (f.name for f in args.work_dir.iterdir() if f.is_file() and f.name[0] != '.')
+    console.print(f'Written to {args.work_dir}: {", ".join(sorted(written))}')
+    return failures
 
 
 def main() -> None:
@@ -64,8 +128,8 @@ def main() -> None:
     parser.add_argument(
         '--time-steps',
         action='store_true',
-        help='measure them instead: at the end, 60 steps of each line in turn, three times, alone on '
-        'the machine',
+        help='measure them instead: at the end, three times 60 steps of each line in turn, alone '
+        'on the machine',
     )
     parser.add_argument(
         '--share-teacher',
@@ -91,39 +155,15 @@ def main() -> None:
         parser.error(str(error))
 
     args.work_dir.mkdir(parents=True, exist_ok=True)
-    console = Console()
-    teacher = teacher_score(cells, args.work_dir)
-    if teacher is not None:
-        console.print(f'teacher: {teacher:.2f}')
-    results: dict[str, dict[int, Result]] = {cell.name: {} for cell in cells}
-    columns = (
-        *Progress.get_default_columns()[:2],
-        TextColumn('{task.completed}/{task.total} runs'),
-    )
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as bar:
-        task = bar.add_task('Training', total=len(cells) * len(args.seeds))
-
-        def report(name: str, result: Result) -> None:
-            console.print(f'{name}: {result.metric} {result.score:.2f} in {result.seconds:.0f} s')
-
-        for cell, seed, result in run_all(cells, args.jobs, report):
-            results[cell.name][seed] = result
-            bar.advance(task)
-    steps = dict(zip((Path(config).stem for config in args.configs), args.step_seconds))
-    pace = {cell.name: steps[cell.config] for cell in cells if cell.config in steps}
-    publish(cells, results, teacher, pace, args.work_dir)
-    if args.time_steps:  # the table is safe by now
-        pace = time_steps(cells, args.work_dir, lambda name, s: console.print(f'{name}: {s:.3f} s'))
-        publish(cells, results, teacher, pace, args.work_dir)
-    lines = summarize(cells, results, teacher, pace)
-    console.print(as_table(lines, metric_of(results), teacher))
-    if any(r.shared for runs in results.values() for r in runs.values()) and not pace:
-        console.print(
-            'The runs shared what the teacher gave, so their seconds do not compare: '
-            'run again with --time-steps'
+    try:
+        with FileLock(args.work_dir / '.lock', timeout=0):
+            failures = compare(cells, args)
+    except Timeout:
+        parser.error(f'another comparison runs in {args.work_dir}: wait, or give a --work-dir')
+    if failures:
+        sys.exit(
+            '\n\n'.join([f'{len(failures)} runs failed, the next call tries them:', *failures])
         )
-    names = ', '.join(sorted(f.name for f in args.work_dir.iterdir() if f.is_file()))
-    console.print(f'Written to {args.work_dir}: {names}')
 
 
 if __name__ == '__main__':

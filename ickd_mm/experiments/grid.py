@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import re
@@ -14,6 +15,9 @@ from subprocess import Popen
 from .run import Result, Run
 
 Choice = tuple[tuple[str, str], ...]
+LONGEST_NAME = 200  # of a folder; file systems take 255 bytes
+
+Results = dict[str, dict[int, Result]]
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,23 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Config name and varied values, for tables and folders."""
-        return ' '.join([self.config, *(f'{k.split(".")[-1]}={v}' for k, v in self.choice)])
+        """Config name and varied values, each key by as much of its end as tells it apart."""
+        keys = [key.split('.') for key, _ in self.choice]
+        for length in range(1, max(map(len, keys), default=1) + 1):
+            ends = ['.'.join(key[-length:]) for key in keys]
+            if len(set(ends)) == len(ends):
+                break
+        values = (value for _, value in self.choice)
+        return ' '.join([self.config, *(f'{k}={v}' for k, v in zip(ends, values))])
+
+    def folder(self, seed: int) -> str:
+        """Name of a run's folder: the keys in full, a digest behind what would be too long."""
+        parts = [self.config, *(f'{key}={value}' for key, value in self.choice), f'seed={seed}']
+        name = re.sub(r'[/\\:]', '_', '__'.join(parts))
+        if len(name) > LONGEST_NAME:
+            digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+            name = f'{name[: LONGEST_NAME - 13]}_{digest}'
+        return name
 
 
 def _split(text: str, at: str) -> list[str]:
@@ -88,7 +107,7 @@ def lay_out(
 
     Raises:
         FileNotFoundError: if a config does not exist.
-        ValueError: if two configs have the same name, or a seed comes twice.
+        ValueError: if two configs have the same name, or a seed or a varied value comes twice.
     """
     for config in configs:
         if not Path(config).is_file():
@@ -96,54 +115,76 @@ def lay_out(
     stems = [Path(config).stem for config in configs]
     if len(set(stems)) < len(stems) or len(set(seeds)) < len(seeds):
         raise ValueError(f'configs and seeds must differ, got {stems} and {seeds}')
-    cells = []
+    cells: list[Cell] = []
     for config, stem in zip(configs, stems):
         for parts in itertools.product(*variations):
             cell = Cell(stem, tuple(itertools.chain(*parts)), {})
             for seed in seeds:
-                name = re.sub(r'[/\\:]', '_', cell.name.replace(' ', '__'))
-                folder = root / f'{name}__seed={seed}'
                 options = (*cell.choice, ('randomness.seed', seed))
-                cell.runs[seed] = Run(config, folder, options, store)
+                cell.runs[seed] = Run(config, root / cell.folder(seed), options, store)
+            if any(cell.name == other.name for other in cells):
+                raise ValueError(f'{cell.name} comes twice: values that are varied must differ')
             cells.append(cell)
     return cells
 
 
-def run_all(
-    cells: list[Cell], jobs: int, report: Callable[[str, Result], None]
-) -> Iterator[tuple[Cell, int, Result]]:
-    """Run what is not finished, ``jobs`` at a time, seed by seed, and yield every result.
+def remembered(cells: list[Cell]) -> Results:
+    """Name -> seed -> result of what has finished before."""
+    results: Results = {cell.name: {} for cell in cells}
+    for cell in cells:
+        for seed, run in cell.runs.items():
+            done = run.finished()
+            if done is not None:
+                results[cell.name][seed] = done
+    return results
+
+
+def run_missing(
+    cells: list[Cell], results: Results, jobs: int, report: Callable[[str], None]
+) -> Iterator[tuple[Cell, int, Result | RuntimeError]]:
+    """Run what has no result, ``jobs`` at a time, seed by seed, and yield what each gave.
+
+    A run that fails gives its error; the others go on.
 
     Args:
         cells: what to run.
+        results: name -> seed -> result of what need not be run.
         jobs: processes at a time, at least 1; the cores are shared out among them.
-        report: called with a run's name and result whenever one is new.
+        report: called with a line of text whenever a run ends, or takes the folder of another.
 
     Raises:
         ValueError: if ``jobs`` is below 1.
-        RuntimeError: if a run fails; those beside it are stopped and can be gone on with.
     """
     if jobs < 1:
         raise ValueError(f'jobs must be at least 1, got {jobs}')
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    queue = [(cell, seed, run) for cell in cells for seed, run in cell.runs.items()]
+    queue = [
+        (cell, seed, run)
+        for cell in cells
+        for seed, run in cell.runs.items()
+        if seed not in results[cell.name]
+    ]
     queue.sort(key=lambda job: list(job[0].runs).index(job[1]))  # whole seeds first
     running: list[tuple[Cell, int, Run, Popen, float]] = []
     try:
         while queue or running:
             while queue and len(running) < jobs:
                 cell, seed, run = queue.pop(0)
-                done = run.finished()
-                if done is not None:
-                    yield cell, seed, done
-                else:
-                    running.append((cell, seed, run, run.start(threads), time.time()))
+                aside = run.set_aside()
+                if aside is not None:
+                    report(f'{run.folder.name} held another run: now in {aside.name}')
+                running.append((cell, seed, run, run.start(threads), time.time()))
             for job in [job for job in running if job[3].poll() is not None]:
                 running.remove(job)
                 cell, seed, run, process, started = job
-                result = run.finish(process, started)
-                report(f'{cell.name} seed={seed}', result)
-                yield cell, seed, result
+                try:
+                    new = run.finish(process, started)
+                    score = f'{new.metric} {new.score:.2f} in {new.seconds:.0f} s'
+                    report(f'{cell.name} seed={seed}: {score}')
+                    yield cell, seed, new
+                except RuntimeError as error:
+                    report(f'{cell.name} seed={seed} failed')
+                    yield cell, seed, error
             time.sleep(0.2)
     finally:
         for *_, process, _ in running:

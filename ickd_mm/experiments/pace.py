@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import statistics
 import time
 from collections.abc import Callable
@@ -57,9 +59,15 @@ def time_steps(
     seconds: dict[str, list[float]] = {cell.name: [] for cell in cells}
     for turn in range(1, ROUNDS + 1):
         for cell in cells:
-            seconds[cell.name].append(_time_once(cell, root / 'pace' / f'round_{turn}'))
+            folder = root / 'pace' / f'{_threads()}_threads' / f'round_{turn}'
+            seconds[cell.name].append(_time_once(cell, folder))
             report(f'{cell.name}, round {turn} of {ROUNDS}', seconds[cell.name][-1])
     return {name: statistics.median(of_rounds) for name, of_rounds in seconds.items()}
+
+
+def _threads() -> int:
+    """Threads of a run that is alone: a figure of other threads is another figure."""
+    return int(os.environ.get('OMP_NUM_THREADS') or os.cpu_count() or 1)
 
 
 def _time_once(cell: Cell, root: Path) -> float:
@@ -74,6 +82,7 @@ def _time_once(cell: Cell, root: Path) -> float:
         options += (('model.teacher_run.store', None),)
     run = Run(first.config, root / first.folder.name, options)
     if run.finished() is None:
+        shutil.rmtree(run.folder, ignore_errors=True)  # two starts would mix their clocks
         started = time.time()
         run.finish(run.start(), started)
     windows = [s['time'] for s in read_scalars(run.folder) if 'loss' in s and 'time' in s]

@@ -41,6 +41,7 @@ def plot_curves(
         scores = [[dict(run.curve).get(step) for run in runs] for step in steps]
         kept = [(s, [v for v in values if v is not None]) for s, values in zip(steps, scores)]
         pace = (step_seconds or {}).get(name) or statistics.median(r.step_seconds for r in runs)
+        pace *= runs[0].length / steps[-1]  # an epoch has many
         for axis, unit in zip(axes, (1.0, pace)):
             x = [step * unit for step, _ in kept]
             color = colors(number % colors.N)
@@ -50,7 +51,8 @@ def plot_curves(
             if len(results) <= 4:  # more bands would hide each other
                 low, high = [min(v) for _, v in kept], [max(v) for _, v in kept]
                 axis.fill_between(x, low, high, color=color, alpha=0.2, lw=0)
-    axes[0].set(xlabel='iterations', ylabel=f'{metric}, mean over seeds')
+    epochs = any(r.length > r.curve[-1][0] for runs in results.values() for r in runs.values())
+    axes[0].set(xlabel='epochs' if epochs else 'iterations', ylabel=f'{metric}, mean over seeds')
     axes[1].set(xlabel='training seconds (iterations × step)')
     figure.legend(*axes[0].get_legend_handles_labels(), fontsize='small', loc='outside right upper')
     for axis in axes:

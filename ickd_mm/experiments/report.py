@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
+import math
 import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from rich.table import Table
 from scipy.stats import t as student_t
 
 from .grid import Cell
-from .run import Result
+from .run import RESULT, Result
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Line:
         reference: name of that line.
         interval: half width of its 95 % t-interval over seeds; 0 for one seed.
         step_seconds: seconds of an iteration, as timed apart, or the median of the runs' own.
-        seconds: of a run: iterations times the former, or the mean of the runs' own wall clock.
+        seconds: of a run: iterations times the former, or the mean of the runs' own wall clock
+            (of one that was interrupted: since it was started again).
         share: percent of the way from the reference's mean to the teacher's score that the gain
             covers; None for the reference itself, or where no teacher is better than it.
     """
@@ -50,6 +53,18 @@ class Line:
 
 def _spread(values: list[float]) -> float:
     return statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def paired(differences: list[float]) -> tuple[float, float]:
+    """Mean of differences, seed by seed, and the half width of its 95 % t-interval.
+
+    Without one the mean is not a number; with one the width is 0.
+    """
+    n = len(differences)
+    if n == 0:
+        return float('nan'), 0.0
+    width = student_t.ppf(0.975, n - 1) * _spread(differences) / n**0.5 if n > 1 else 0.0
+    return statistics.mean(differences), float(width)
 
 
 def _reference(cell: Cell, cells: list[Cell]) -> str:
@@ -73,24 +88,23 @@ def summarize(
     """Turn the results (name -> seed -> result) of ``cells`` into lines.
 
     Args:
-        cells: what was run.
+        cells: what was run; those without a result are left out.
         results: name -> seed -> result.
         teacher: the teacher's score, 0-100, where there is one.
         pace: name -> seconds of a step, where the runs' own clocks do not count.
     """
     lines = []
+    cells = [cell for cell in cells if results.get(cell.name)]
     for cell in cells:
         name, by_seed = cell.name, results[cell.name]
-        reference = results[_reference(cell, cells)]
+        reference = results.get(_reference(cell, cells), {})
         scores = [by_seed[seed].score for seed in sorted(by_seed)]
-        paired = [seed for seed in sorted(by_seed) if seed in reference]
-        gains = [by_seed[seed].score - reference[seed].score for seed in paired]
-        n = len(gains)
+        paired_seeds = [seed for seed in sorted(by_seed) if seed in reference]
+        gains = [by_seed[seed].score - reference[seed].score for seed in paired_seeds]
+        gain, width = paired(gains)
         timed, first = (pace or {}).get(name), next(iter(by_seed.values()))
-        gain = statistics.mean(gains) if gains else float('nan')
         known = gains and reference is not by_seed
-        bases = [reference[seed].score for seed in paired]
-        width = student_t.ppf(0.975, n - 1) * _spread(gains) / n**0.5 if n > 1 else 0.0
+        bases = [reference[seed].score for seed in paired_seeds]
         lines.append(
             Line(
                 name,
@@ -100,9 +114,9 @@ def summarize(
                 _spread(scores),
                 gain,
                 _reference(cell, cells),
-                float(width),
+                width,
                 timed or statistics.median(r.step_seconds for r in by_seed.values()),
-                timed * first.curve[-1][0]
+                timed * first.length
                 if timed
                 else statistics.mean(r.seconds for r in by_seed.values()),
                 _share(gain, bases, teacher) if known else None,
@@ -115,11 +129,12 @@ def _rows(lines: list[Line], metric: str, teacher: float | None) -> list[list[st
     """Headings and one row a line; with a teacher's score, its share is a column."""
     rows = [['run', metric, 'gain (95 %)', 's / step', 's / run']]
     for line in lines:
+        no_gain = math.isnan(line.gain) or line.gain == line.interval == 0
         rows.append(
             [
                 line.name,
                 f'{line.mean:.1f} ± {line.sd:.1f}',
-                f'{line.gain:+.1f} ± {line.interval:.1f}' if line.gain or line.interval else '',
+                '' if no_gain else f'{line.gain:+.1f} ± {line.interval:.1f}',
                 f'{line.step_seconds:.3f}',
                 f'{line.seconds:.0f}',
             ]
@@ -158,7 +173,11 @@ def as_markdown(lines: list[Line], metric: str, teacher: float | None = None) ->
 
 
 def write(lines: list[Line], metric: str, root: Path, teacher: float | None = None) -> None:
-    """Write ``table.json``, ``table.csv`` and ``table.md``."""
+    """Write ``table.json``, ``table.csv``, ``table.md`` and ``differences.csv``.
+
+    The last has every two lines, the better first: mean difference, seed by seed, and half the
+    width of its 95 % t-interval.
+    """
     rows = [asdict(line) for line in lines]
     table = {'metric': metric, 'teacher': teacher, 'lines': rows}
     (root / 'table.json').write_text(json.dumps(table, indent=1))
@@ -167,6 +186,37 @@ def write(lines: list[Line], metric: str, root: Path, teacher: float | None = No
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
         writer.writerows(rows)
+    with open(root / 'differences.csv', 'w', newline='') as file:
+        plain = csv.writer(file, lineterminator='\n')
+        plain.writerow(['run', 'better than', 'by', 'interval', 'seeds'])
+        ranked = sorted(lines, key=lambda line: line.mean, reverse=True)
+        for one, other in itertools.combinations(ranked, 2):
+            theirs = dict(zip(other.seeds, other.scores))
+            both = [(x, theirs[s]) for s, x in zip(one.seeds, one.scores) if s in theirs]
+            mean, width = paired([x - y for x, y in both])
+            plain.writerow([one.name, other.name, f'{mean:.2f}', f'{width:.2f}', len(both)])
+
+
+def write_runs(root: Path) -> None:
+    """Write ``runs.csv``: the scores over the training of every finished run in a folder.
+
+    Its columns are the config, what was varied (as ``--vary`` takes it), the seed, and the score
+    at each (epoch or iteration) of a validation. Not only the last comparison's runs: a sweep
+    of many calls is one file.
+    """
+    with open(root / 'runs.csv', 'w', newline='') as file:
+        writer = csv.writer(file, lineterminator='\n')
+        writer.writerow(['config', 'varied', 'seed', 'at', 'score'])
+        for result in sorted(root.glob('*/' + RESULT)):
+            if result.parent.name.endswith('.before'):
+                continue
+            run = json.loads(result.read_text())
+            options = dict(run['run']['options'])
+            seed = options.pop('randomness.seed', '')
+            varied = f'{",".join(options)}={":".join(options.values())}' if options else ''
+            config = result.parent.name.split('__')[0]
+            for at, score in run['curve']:
+                writer.writerow([config, varied, seed, at, f'{score:.2f}'])
 
 
 def final_points(
@@ -180,9 +230,11 @@ def final_points(
     points: dict[str, list[tuple[float, float, list[float]]]] = {}
     try:
         for cell in cells:
-            runs = list(results[cell.name].values())
+            runs = list(results.get(cell.name, {}).values())
+            if not runs:
+                continue
             own = statistics.median(run.step_seconds for run in runs)
-            seconds = runs[0].curve[-1][0] * step_seconds.get(cell.name, own)
+            seconds = runs[0].length * step_seconds.get(cell.name, own)
             value = float(cell.choice[0][1])
             points.setdefault(cell.config, []).append((value, seconds, [r.score for r in runs]))
     except (IndexError, ValueError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -56,14 +58,20 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
+def digest_of_values(cfg: Config) -> str:
+    """Digest of a config's values: comments, their order and the checkout's place do not count."""
+    values = json.dumps(cfg.to_dict(), sort_keys=True, default=str)
+    return hashlib.sha256(values.encode()).hexdigest()
+
+
 def digest_of(named: str) -> str:
     """Digest of what a config names: a config, ``package::path``, or a file of weights.
 
     What is not on this disk (a URL, 'zoo') counts by its name.
     """
     if named.endswith('.py'):
-        named = read_config(named, 'model').text
-    elif os.path.isfile(named):
+        return digest_of_values(read_config(named, 'model'))
+    if os.path.isfile(named):
         stat = os.stat(named)
         return _file_digest(named, stat.st_mtime_ns, stat.st_size)
     return hashlib.sha256(named.encode()).hexdigest()
@@ -83,8 +91,9 @@ class Result:
         score: the last validation's, 0-100.
         seconds: wall-clock of the training process, start-up and validation included.
         step_seconds: median time of one iteration, data loading included.
-        curve: (iteration, score) of every validation.
+        curve: (iteration, score) of every validation; (epoch, score) where training counts those.
         shared: whether the run could read the teacher's features: then its times do not count.
+        iterations: the last one that was logged.
     """
 
     metric: str
@@ -93,6 +102,12 @@ class Result:
     step_seconds: float
     curve: list[tuple[int, float]] = field(default_factory=list)
     shared: bool = False
+    iterations: int = 0
+
+    @property
+    def length(self) -> int:
+        """Iterations of the run, also where its validations count epochs."""
+        return self.iterations or self.curve[-1][0]
 
 
 @dataclass(frozen=True)
@@ -118,13 +133,13 @@ class Run:
         return is_distiller(cfg.get('model', {}))
 
     def identity(self) -> dict[str, Any]:
-        """What the result depends on: a folder of another identity is emptied and run anew.
+        """What the result depends on: a folder of another identity is not this run's.
 
-        That is the config's text, the changed values, and what a distiller's config only names:
+        That is the config's values, those changed, and what a distiller's config only names:
         other configs and the teacher's weights, where they are local files.
         """
         cfg = Config.fromfile(self.config, import_custom_modules=False)
-        digests = {'config': hashlib.sha256(cfg.text.encode()).hexdigest()}
+        digests = {'config': digest_of_values(cfg)}
         cfg.merge_from_dict(dict(self.options))
         for key in ('student', 'teacher', 'teacher_ckpt'):
             named = cfg.model.get(key) if is_distiller(cfg.get('model')) else None
@@ -143,6 +158,17 @@ class Run:
             pass
         return None
 
+    def set_aside(self) -> Path | None:
+        """Move a finished run of another identity out of this one's folder; return where to."""
+        if not (self.folder / RESULT).is_file() or self.finished() is not None:
+            return None
+        names = (
+            self.folder.with_name(f'{self.folder.name}.{n}.before') for n in itertools.count(1)
+        )
+        aside = next(name for name in names if not name.exists())
+        self.folder.rename(aside)
+        return aside
+
     def command(self) -> list[str]:
         """The command line of this run; it goes on where an interrupted one stopped."""
         words = [sys.executable, str(tool('train.py')), self.config, '--work-dir', str(self.folder)]
@@ -156,7 +182,10 @@ class Run:
         return words
 
     def start(self, threads: int | None = None) -> subprocess.Popen:
-        """Start the process; its output goes to ``train.log`` in the run's folder."""
+        """Start the process; its output goes to ``train.log`` in the run's folder.
+
+        What another run left there is deleted first: :meth:`set_aside` keeps it.
+        """
         identity = json.dumps(self.identity())
         mark = self.folder / IDENTITY
         if not mark.is_file() or mark.read_text() != identity:
@@ -180,7 +209,8 @@ class Run:
         """Store and return the result of a process that has ended.
 
         Raises:
-            RuntimeError: if it failed or never validated, with the last lines of its log.
+            RuntimeError: if it failed or never validated, with the last lines of its log, or if
+                the config or the teacher changed meanwhile: then it is not known what was run.
         """
         if process.wait() != 0:
             tail = (self.folder / 'train.log').read_text(errors='replace').splitlines()[-8:]
@@ -188,18 +218,28 @@ class Run:
                 f'{" ".join(self.command()[1:])}\nended with {process.returncode}:\n'
                 + '\n'.join(tail)
             )
+        identity = self.identity()
+        if (self.folder / IDENTITY).read_text() != json.dumps(identity):
+            raise RuntimeError(
+                f'{self.folder}: {self.config} or its teacher changed during the run'
+            )
         result = read_result(self.folder, time.time() - started)
         result.shared = self.store is not None and self.distils()
-        stored = dict(asdict(result), run=self.identity())
+        stored = dict(asdict(result), run=identity)
         replace_text(self.folder / RESULT, json.dumps(stored, indent=1))
         return result
 
 
 def read_scalars(folder: Path) -> list[dict[str, Any]]:
-    """Read what mmengine's local visualisation backend logged, over all starts of the run."""
+    """Read what mmengine's local visualisation backend logged, over all starts of the run.
+
+    A line that a process was killed in the middle of is left out.
+    """
     lines: list[dict[str, Any]] = []
     for file in sorted(folder.glob('*/vis_data/scalars.json')):
-        lines += [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
+        for line in file.read_text().splitlines():
+            with contextlib.suppress(ValueError):
+                lines.append(json.loads(line))
     return lines
 
 
@@ -213,7 +253,9 @@ def read_result(folder: Path, seconds: float) -> Result:
     for metric in METRICS:
         curve = {int(s['step']): float(s[metric]) for s in scalars if metric in s}
         if curve:
-            steps = [s['time'] for s in scalars if 'loss' in s and 'time' in s]
+            trained = [s for s in scalars if 'loss' in s and 'time' in s]
             points = sorted(curve.items())
-            return Result(metric, points[-1][1], seconds, statistics.median(steps), points)
+            step = statistics.median(s['time'] for s in trained)
+            last = max(int(s['step']) for s in trained)
+            return Result(metric, points[-1][1], seconds, step, points, iterations=last)
     raise RuntimeError(f'{folder} logged none of {METRICS}: was it validated?')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 from .grid import Cell
@@ -13,31 +14,38 @@ from .run import METRICS, Run, replace_text, tool
 SCORE = 'score.json'
 
 
-def _distilled(cells: list[Cell], folder: Path) -> Run | None:
-    """The first run that has a teacher, without its seed."""
+def _distilled(cells: list[Cell], folder: Path) -> list[Run]:
+    """One run, without its seed, for each teacher that is distilled."""
+    runs: dict[tuple, Run] = {}
     for cell in cells:
         run = next(iter(cell.runs.values()))
         if run.distils():
-            return Run(run.config, folder, cell.choice)
-    return None
+            identity = run.identity()
+            key = tuple(identity.get(name) for name in ('teacher', 'teacher_ckpt'))
+            runs.setdefault(key, Run(run.config, folder, cell.choice))
+    return list(runs.values())
 
 
 def teacher_score(cells: list[Cell], root: Path) -> float | None:
-    """Score the teacher of the first distilled config, or remember its score.
+    """Score the teacher that the configs distil, or remember its score.
 
     Args:
         cells: the comparison; what is varied in the first distilled one holds here too.
         root: the comparison's folder; the teacher's is ``teacher`` in it.
 
     Returns:
-        The score, 0-100; None where nothing is distilled.
+        The score, 0-100; None where nothing is distilled, or not all from one teacher.
 
     Raises:
         RuntimeError: if testing fails or gives no score, with the end of its log.
     """
-    run = _distilled(cells, root / 'teacher')
-    if run is None:
+    runs = _distilled(cells, root / 'teacher')
+    if len(runs) > 1:
+        said = f'{len(runs)} different teachers are distilled: no share of the gap'
+        warnings.warn(said, stacklevel=2)
+    if len(runs) != 1:
         return None
+    (run,) = runs
     run.folder.mkdir(parents=True, exist_ok=True)
     stored, identity = run.folder / SCORE, run.identity()
     try:

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 from ickd_mm.experiments import run as run_module
-from ickd_mm.experiments.grid import Cell, lay_out, parse_variation, run_all
+from ickd_mm.experiments.grid import Cell, lay_out, parse_variation, remembered, run_missing
 from ickd_mm.experiments.plot import plot_curves, plot_final, plot_scores
 from ickd_mm.experiments.report import as_table, final_points, summarize, write
 from ickd_mm.experiments.run import Result, Run, read_result
@@ -40,8 +40,8 @@ def configs(tmp_path, monkeypatch):
 
 
 def collect(cells, jobs=2):
-    new, results = [], {cell.name: {} for cell in cells}
-    for cell, seed, result in run_all(cells, jobs, lambda name, result: new.append(name)):
+    new, results = [], remembered(cells)
+    for cell, seed, result in run_missing(cells, results, jobs, new.append):
         results[cell.name][seed] = result
     return new, results
 
@@ -53,7 +53,7 @@ def test_every_combination_is_run_once_and_remembered(configs, tmp_path):
         'alone lr=1', 'alone lr=2', 'taught lr=1', 'taught lr=2'
     ]  # fmt: skip
     new, results = collect(cells)
-    assert len(new) == 8
+    assert len(new) == 8 and new[0].startswith('alone lr=1 seed=0: mIoU 41.00 in ')
     assert results['taught lr=2'][1].score == 43.0
     again, same = collect(cells)
     assert again == [] and same == results
@@ -98,13 +98,70 @@ def test_other_weights_of_the_teacher_are_another_run(tmp_path):
     assert named.identity()['teacher_ckpt'] not in (first['teacher_ckpt'], second['teacher_ckpt'])
 
 
-def test_a_failed_run_shows_its_log_and_is_gone_on_with(configs, tmp_path):
-    cells = lay_out(configs[:1], [0, 13], [], tmp_path / 'out')
-    with pytest.raises(RuntimeError, match='unlucky'):
-        collect(cells, jobs=1)
-    new, results = collect(cells, jobs=1)
-    assert new == ['alone seed=13']
-    assert results['alone'][13].score == 53.0
+def test_a_failed_run_shows_its_log_and_the_others_go_on(configs, tmp_path):
+    cells = lay_out(configs[:1], [13, 0], [], tmp_path / 'out')
+    said, results = collect(cells, jobs=1)
+    assert said == ['alone seed=13 failed', said[1]] and said[1].startswith('alone seed=0: mIoU 40')
+    error = results['alone'].pop(13)
+    assert isinstance(error, RuntimeError) and 'unlucky' in str(error)
+    assert remembered(cells) == results
+    (line,) = summarize(cells, results)
+    assert line.seeds == [0]
+    said, results = collect(cells, jobs=1)
+    assert len(said) == 1 and results['alone'][13].score == 53.0
+
+
+def test_a_finished_run_of_another_config_is_kept_aside(configs, tmp_path):
+    cells = lay_out(configs[:1], [0], [], tmp_path / 'out')
+    collect(cells)
+    (tmp_path / 'alone.py').write_text('x = 1\n')
+    said, _ = collect(cells)
+    assert said[0] == 'alone__seed=0 held another run: now in alone__seed=0.1.before'
+    kept = json.loads((tmp_path / 'out/alone__seed=0.1.before/result.json').read_text())
+    assert kept['score'] == 40.0
+    (tmp_path / 'alone.py').write_text('x = 2\n')
+    assert 'alone__seed=0.2.before' in collect(cells)[0][0]
+    assert collect(cells)[0] == []
+
+
+def test_a_comment_or_another_place_is_no_other_run(configs, tmp_path):
+    run = Run(configs[0], tmp_path / 'r', ())
+    (tmp_path / 'alone.py').write_text('# weight 5 is best\nlr = 1\n')
+    first = run.identity()
+    (tmp_path / 'alone.py').write_text('lr = 1  # as before\n')
+    (tmp_path / 'moved').mkdir()
+    (tmp_path / 'moved/alone.py').write_text('lr = 1\n')
+    moved = Run(str(tmp_path / 'moved/alone.py'), tmp_path / 'r', ())
+    assert run.identity() == first == moved.identity()
+
+
+def test_a_config_that_changes_during_the_run_gives_no_result(configs, tmp_path):
+    run = Run(configs[0], tmp_path / 'r', (('randomness.seed', 0),))
+    process = run.start()
+    (tmp_path / 'alone.py').write_text('x = 1\n')
+    with pytest.raises(RuntimeError, match='changed during the run'):
+        run.finish(process, 0.0)
+    assert not (tmp_path / 'r/result.json').exists()
+
+
+def test_equal_ends_of_keys_are_told_apart(configs, tmp_path):
+    variation = [parse_variation('a.loss.w,b.loss.w=1:2')]
+    (cell,) = lay_out(configs[:1], [0], variation, tmp_path)
+    assert cell.name == 'alone a.loss.w=1 b.loss.w=2'
+    one, two = ([parse_variation(f'{key}.w=1')] for key in 'ab')
+    folders = [lay_out(configs[:1], [0], v, tmp_path)[0].runs[0].folder for v in (one, two)]
+    assert folders[0] != folders[1]
+
+
+def test_folder_names_have_an_end(configs, tmp_path):
+    variation = [[(('key', 'x' * 300 + end),)] for end in 'ab']
+    one, two = (lay_out(configs[:1], [0], [v], tmp_path)[0].runs[0].folder for v in variation)
+    assert len(one.name) == len(two.name) == 200 and one != two
+
+
+def test_the_same_value_twice_is_refused(configs, tmp_path):
+    with pytest.raises(ValueError, match='alone grid=2 comes twice'):
+        lay_out(configs[:1], [0], [parse_variation('grid=2,2')], tmp_path)
 
 
 def test_an_interrupted_run_resumes(configs, tmp_path):
@@ -123,7 +180,8 @@ def test_the_score_is_the_last_validations(tmp_path):
         text = '\n'.join(map(json.dumps, lines))
         (tmp_path / start / 'vis_data/scalars.json').write_text(text)
     result = read_result(tmp_path, 3.0)
-    assert result == Result('mIoU', 6.5, 3.0, 5.0, [(10, 5.0), (20, 7.0), (30, 6.5)])
+    curve = [(10, 5.0), (20, 7.0), (30, 6.5)]
+    assert result == Result('mIoU', 6.5, 3.0, 5.0, curve, iterations=11)
 
 
 def test_a_run_without_a_score_is_an_error(tmp_path):
@@ -169,7 +227,8 @@ def test_wrong_layouts(configs, tmp_path):
     with pytest.raises(ValueError, match='must differ'):
         lay_out([configs[0], configs[0]], [0], [], tmp_path)
     with pytest.raises(ValueError, match='jobs must be at least 1'):
-        list(run_all(lay_out(configs, [0], [], tmp_path), 0, print))
+        cells = lay_out(configs, [0], [], tmp_path)
+        list(run_missing(cells, remembered(cells), 0, print))
 
 
 def test_statistics_and_files(tmp_path):

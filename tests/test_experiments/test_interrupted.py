@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from filelock import FileLock
 from support import REPO
 
 # A stand-in for the training tool: notes every start, takes a while, logs one score.
@@ -17,7 +18,7 @@ folder = pathlib.Path(sys.argv[sys.argv.index('--work-dir') + 1])
 seed = int(sys.argv[-1].split('=')[1])
 with open(folder / 'starts', 'a') as file:
     file.write(f'{os.getpid()}\\n')
-time.sleep(1.0)
+time.sleep(float(os.environ.get('TAKES', 1)))
 (folder / 'now/vis_data').mkdir(parents=True, exist_ok=True)
 score = 40.0 + seed + 5 * ('taught' in sys.argv[1])
 lines = [dict(step=1, loss=1.0, time=0.5), dict(step=2, mIoU=score)]
@@ -39,7 +40,7 @@ def start(tmp_path):
     for name in ('alone', 'taught'):
         (tmp_path / f'{name}.py').write_text("model = dict(type='Plain')\n")
 
-    def run(folder):
+    def run(folder, takes=1):
         code = RUN.format(compare=str(REPO / 'tools/compare.py'))
         configs = [tmp_path / 'alone.py', tmp_path / 'taught.py']
         words = [tmp_path / 'tool.py', *configs, '--seeds', '0', '1', '--work-dir', folder]
@@ -48,6 +49,7 @@ def start(tmp_path):
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            env=dict(os.environ, TAKES=str(takes)),
         )
 
     return run
@@ -100,3 +102,24 @@ def test_kill_9_and_again_gives_the_same_table_and_repeats_no_finished_run(start
     assert rows(folder) == rows(tmp_path / 'whole')
     assert rows(folder)[1] == ('taught', [45.0, 46.0], 5.0)
     assert {'table.json', 'table.csv', 'curves.png'} <= {file.name for file in folder.iterdir()}
+
+
+@pytest.mark.slow
+def test_what_fails_is_said_at_the_end_and_the_rest_is_a_table(start, tmp_path):
+    tool = tmp_path / 'tool.py'
+    tool.write_text(tool.read_text() + "if 'alone' in sys.argv[1]: sys.exit('no luck')\n")
+    done = start(tmp_path / 'out', takes=0)
+    _, error = done.communicate(timeout=120)
+    assert done.returncode == 1
+    assert '2 runs failed' in error and 'alone seed=1' in error and error.count('no luck') == 2
+    assert rows(tmp_path / 'out') == [('taught', [45.0, 46.0], 0.0)]
+
+
+@pytest.mark.slow
+def test_two_comparisons_do_not_write_into_one_folder(start, tmp_path):
+    (tmp_path / 'out').mkdir()
+    with FileLock(tmp_path / 'out/.lock'):
+        second = start(tmp_path / 'out', takes=0)
+        _, error = second.communicate(timeout=120)
+    assert second.returncode == 2 and 'another comparison runs in' in error
+    assert [file.name for file in (tmp_path / 'out').iterdir()] == ['.lock']

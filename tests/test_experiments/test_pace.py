@@ -50,8 +50,23 @@ def test_lines_take_turns_and_the_median_of_the_rounds_counts(cells, tmp_path):
     ]
     assert said[-1][1] == pytest.approx(6 * 0.1075)
     assert time_steps(cells, tmp_path / 'out', print) == pace
-    starts = list((tmp_path / 'out/pace').glob('*/*/starts'))
+    starts = list((tmp_path / 'out/pace').glob('*/*/*/starts'))
     assert [file.read_text() for file in starts] == ['x'] * 6 and STEPS == 60
+
+
+def test_other_threads_are_timed_anew_and_a_killed_run_is_emptied(cells, tmp_path, monkeypatch):
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')
+    cut = tmp_path / 'out/pace/1_threads/round_1/alone__seed=3'
+    (cut / 'before/vis_data').mkdir(parents=True)
+    (cut / 'before/vis_data/scalars.json').write_text(
+        '\n'.join(['{"step": 1, "loss": 1.0, "time": 99.0}'] * 2)
+    )
+    pace = time_steps(cells, tmp_path / 'out', lambda *line: None)
+    assert pace['alone'] == pytest.approx(2 * 0.1075) and not (cut / 'before').exists()
+    monkeypatch.setenv('OMP_NUM_THREADS', '2')
+    said = []
+    time_steps(cells, tmp_path / 'out', lambda *line: said.append(line))
+    assert len(list((tmp_path / 'out/pace').glob('*/*/*/starts'))) == 12
 
 
 def test_the_table_takes_them_instead_of_the_runs_own(cells):

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from ickd_mm.experiments.grid import Cell
-from ickd_mm.experiments.report import as_table, summarize, write
+from ickd_mm.experiments.report import as_table, summarize, write, write_runs
 from ickd_mm.experiments.run import Result
 
 
@@ -61,3 +61,53 @@ def test_files_and_table_show_it(tmp_path):
     text = io.StringIO()
     Console(file=text, width=120).print(as_table(lines, 'mIoU'))
     assert 'of the gap' not in text.getvalue() and '44.0 ± 1.4' in text.getvalue()
+
+
+def test_every_two_lines_are_compared_seed_by_seed(tmp_path):
+    results = {**RESULTS, 'half': runs(50.0)}
+    cells = [*CELLS, Cell('half', (), {})]
+    write(summarize(cells, results), 'mIoU', tmp_path)
+    rows = list(csv.reader(io.StringIO((tmp_path / 'differences.csv').read_text())))
+    assert rows[0] == ['run', 'better than', 'by', 'interval', 'seeds'] and len(rows) == 7
+    assert rows[1][:3] == ['half', 'kd', '7.00'] and rows[1][3:] == ['0.00', '1']
+    # kd - student: 3 and 1; t(0.975, 1) = 12.706
+    assert ['kd', 'student', '2.00', '12.71', '2'] in rows
+    assert ['student', 'bad', '1.00', '0.00', '2'] in rows
+
+
+def test_without_a_reference_there_is_no_gain(tmp_path):
+    results = {'student': {}, 'kd': runs(43.0), 'bad': runs(39.0)}
+    kd, bad = summarize(CELLS, results, teacher=50.0)
+    assert (kd.gain, bad.gain, bad.reference) == (0.0, -4.0, 'kd')
+    cells = [Cell(c, (('n', v),), {}) for c in ('student', 'kd') for v in '12']
+    results = {'student n=1': runs(40.0), 'student n=2': {}, 'kd n=1': {}, 'kd n=2': runs(45.0)}
+    _, alone = lines = summarize(cells, results)
+    assert alone.name == 'kd n=2' and alone.gain != alone.gain
+    write(lines, 'mIoU', tmp_path)
+    assert 'nan' not in (tmp_path / 'table.md').read_text()
+
+
+def test_all_finished_runs_of_a_folder_are_one_file(tmp_path):
+    for name, options, curve in (
+        ('kd__w=1,(2,3)__seed=0', {'a.w': '1', 'b': '(2,3)', 'randomness.seed': 0}, [[5, 1.0]]),
+        ('student__seed=1', {'randomness.seed': 1}, [[5, 2.0], [9, 3.456]]),
+        ('student__seed=1.1.before', {'randomness.seed': 1}, [[5, 9.0]]),
+    ):
+        (tmp_path / name).mkdir()
+        result = {'curve': curve, 'run': {'options': options}}
+        (tmp_path / name / 'result.json').write_text(json.dumps(result))
+    write_runs(tmp_path)
+    assert list(csv.reader(io.StringIO((tmp_path / 'runs.csv').read_text()))) == [
+        ['config', 'varied', 'seed', 'at', 'score'],
+        ['kd', 'a.w,b=1:(2,3)', '0', '5', '1.00'],
+        ['student', '', '1', '5', '2.00'],
+        ['student', '', '1', '9', '3.46'],
+    ]
+
+
+def test_seconds_of_a_run_that_counts_epochs():
+    result = Result('accuracy/top1', 50.0, 9.0, 0.5, [(1, 40.0), (2, 50.0)], iterations=200)
+    (line,) = summarize(CELLS[:1], {'student': {0: result}}, pace={'student': 0.25})
+    assert line.seconds == 50.0
+    (line,) = summarize(CELLS[:1], {'student': {0: runs(1.0)[0]}}, pace={'student': 0.25})
+    assert line.seconds == 7 * 0.25

@@ -49,6 +49,19 @@ def test_plain_configs_have_no_teacher(configs, tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
+def test_several_teachers_have_no_one_score(configs, tmp_path):
+    (tmp_path / 'a.pth').write_bytes(b'a')
+    other = tmp_path / 'other.py'
+    other.write_text(
+        f"model = dict(type='ickd_mm.FeatureDistiller', teacher_ckpt={str(tmp_path / 'a.pth')!r})\n"
+    )
+    with pytest.warns(UserWarning, match='2 different teachers'):
+        assert teacher_score(cells([*configs, str(other)], tmp_path), tmp_path / 'out') is None
+    again = tmp_path / 'again.py'
+    again.write_text("model = dict(type='ickd_mm.FeatureDistiller', pairs=dict())\n")
+    assert teacher_score(cells([*configs, str(again)], tmp_path), tmp_path / 'out') == 60.0
+
+
 def test_a_teacher_that_fails_shows_why(configs, tmp_path):
     with pytest.raises(RuntimeError, match='no such teacher'):
         teacher_score(cells(configs, tmp_path, lr='13'), tmp_path / 'out')
