@@ -1,0 +1,55 @@
+"""The tables of docs/comparison.md say what the kept results and the metafile say."""
+
+import csv
+import re
+
+import pytest
+import yaml
+from support import REPO
+
+DOCS = REPO / 'docs'
+ROW = re.compile(r'^\| (\w+) \| \**([\d.]+) ± ([\d.]+)\** \| (?:([+-][\d.]+) ± ([\d.]+))? \|', re.M)
+
+
+def kept(task):
+    with open(DOCS / f'comparison/{task}.csv', newline='') as file:
+        return {row['name']: row for row in csv.DictReader(file)}
+
+
+def shown(task):
+    section = re.split(r'^## ', (DOCS / 'comparison.md').read_text(encoding='utf-8'), flags=re.M)
+    (text,) = [part for part in section if part.startswith(task.capitalize() + ', ')]
+    return {name: numbers for name, *numbers in ROW.findall(text)}
+
+
+@pytest.mark.parametrize('task', ['segmentation', 'classification'])
+def test_the_table_is_the_kept_result(task):
+    rows, table = kept(task), shown(task)
+    assert set(rows) == set(table) == {file.stem for file in configs(task)}
+    for name, (mean, sd, gain, interval) in table.items():
+        row = rows[name]
+        scores = yaml.safe_load(row['scores'])
+        assert len(scores) == 5
+        assert float(row['mean']) == pytest.approx(sum(scores) / 5, abs=1e-6)
+        assert [mean, sd] == [f'{float(row[key]):.1f}' for key in ('mean', 'sd')]
+        if name != 'student':
+            assert float(gain) == pytest.approx(float(row['gain']), abs=0.0501)
+            assert float(interval) == pytest.approx(float(row['interval']), abs=0.0501)
+
+
+@pytest.mark.parametrize('task', ['segmentation', 'classification'])
+def test_the_metafile_has_the_same_means(task):
+    rows = yaml.safe_load((REPO / 'configs/compare/metafile.yml').read_text())['Models']
+    means = {
+        row['Config'].rsplit('/', 1)[1].removesuffix('.py'): row['Results'][0]['Metrics']
+        for row in rows
+        if f'/{task}/' in row['Config']
+    }
+    results = kept(task)
+    assert set(means) == set(results)
+    for name, metrics in means.items():
+        assert list(metrics.values()) == [round(float(results[name]['mean']), 1)]
+
+
+def configs(task):
+    return (REPO / 'configs/compare' / task).glob('*.py')
