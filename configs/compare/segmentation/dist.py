@@ -1,5 +1,5 @@
-# DIST, every pixel a sample. Weights 1 and 1, of Huang et al. (arXiv 2205.10536,
-# segmentation/losses/dist_kd.py of hunto/DIST_KD), are the best of 0.1, 1 and 10 times them.
+# DIST, every pixel a sample. 10 times the weights 1 and 1 of Huang et al. (arXiv
+# 2205.10536, segmentation/losses/dist_kd.py of hunto/DIST_KD) are the best of 0.1, 1 and 10 times.
 _base_ = '../../_base_/distilled/pspnet_digits.py'
 model = dict(
     pairs=dict(
@@ -10,4 +10,4 @@ model = dict(
                 type='ickd_mm.TorchdistillLoss',
                 key='DISTLoss',
                 rows='pixels',
-                loss_weight=1.0))))
+                loss_weight=10.0))))

@@ -1,5 +1,5 @@
 # FitNets (Romero et al., arXiv 1412.6550, which trains its hint in a stage of its own).
-# Weight 10: the best of 10, 100 and 1000 (docs/comparison.md); 100 in
+# Weight 10: the best of 1, 10, 100 and 1000 (docs/comparison.md); 100 in
 # scripts/run_cifar_distill.sh of HobbitLong/RepDistiller.
 _base_ = '../../_base_/distilled/pspnet_digits.py'
 model = dict(

@@ -1,4 +1,4 @@
-# ICKD-S. Weight 50: the best of 0.5, 5, 50 and 500 (docs/comparison.md). None was ever released.
+# ICKD-S. Weight 5: the best of 0.5, 5, 50 and 500 (docs/comparison.md). None was ever released.
 _base_ = '../../_base_/distilled/pspnet_digits.py'
 model = dict(
     pairs=dict(
@@ -6,4 +6,4 @@ model = dict(
             student='backbone.layer4',
             teacher='backbone.layer4',
             connector=dict(type='ickd_mm.ConvConnector', kernel_size=1),
-            loss=dict(type='ickd_mm.ICKDLoss', grid=(2, 2), loss_weight=50.0))))
+            loss=dict(type='ickd_mm.ICKDLoss', grid=(2, 2), loss_weight=5.0))))

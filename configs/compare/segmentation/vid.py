@@ -1,5 +1,5 @@
-# Variational information distillation (Ahn et al., arXiv 1904.05835). Weight 10: the best of 1
-# and 10 (docs/comparison.md); 1 in scripts/run_cifar_distill.sh of HobbitLong/RepDistiller.
+# Variational information distillation (Ahn et al., arXiv 1904.05835). Weight 100: the best of
+# 1, 10 and 100 (docs/comparison.md); 1 in scripts/run_cifar_distill.sh of HobbitLong/RepDistiller.
 _base_ = '../../_base_/distilled/pspnet_digits.py'
 model = dict(
     pairs=dict(
@@ -10,4 +10,4 @@ model = dict(
             loss=dict(
                 type='ickd_mm.TorchdistillLoss',
                 key='VIDLoss',
-                loss_weight=10.0))))
+                loss_weight=100.0))))
