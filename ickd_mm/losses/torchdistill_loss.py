@@ -88,10 +88,12 @@ class TorchdistillLoss(nn.Module):
     without its factor :math:`\tau^2` (``KDLoss``; prefer :class:`ickd_mm.KLDivergence`) and
     ICKD (``ChSimLoss``; prefer :class:`ickd_mm.ICKDLoss`: ``ChSimLoss`` divides once more by
     the batch size). ``VIDLoss`` goes with ``connector=dict(type='ickd_mm.VIDRegressor')``.
-    Computed in float32 whatever autocast says, in float64 for float64 tensors. What is 0 in all
-    of an image or row counts as :math:`10^{-6}` there and gets no gradient: several of the losses
-    divide by its norm. FT (``FTLoss``, ``KTALoss``) compares the pair's tensors themselves: a
-    pair has no paraphraser on the teacher's side.
+    FT (``FTLoss``, ``KTALoss``) compares the pair's tensors themselves: a pair has no paraphraser
+    on the teacher's side.
+
+    Computed in float32 whatever autocast says, in float64 for float64 tensors. Where a loss
+    divides by the norm of a row, an image or a channel (PKT, ``AffinityLoss``, FT, ``KTALoss``,
+    ``SKDDirectionLoss``), one that is 0 throughout counts as :math:`10^{-6}` and gets no gradient.
 
     Args:
         key: name of the loss.
@@ -100,7 +102,7 @@ class TorchdistillLoss(nn.Module):
         unit: whether every row, or every pixel's channels of a map, is divided by its Euclidean
             norm first. ``CCKDLoss`` wants that: its kernel :math:`e^{-2\gamma} \sum_p
             \frac{(2\gamma)^p}{p!} (a \cdot b)^p` is a Gaussian of :math:`a - b` between unit
-            vectors only.
+            vectors only. What is 0 throughout stays 0, without gradient.
         loss_weight: factor on the loss, finite and at least 0.
         kwargs: the loss's own arguments, without those that name modules.
 
@@ -109,7 +111,7 @@ class TorchdistillLoss(nn.Module):
         KeyError: for a name that torchdistill does not have, with those that it has.
         TypeError: for an argument that the loss does not take, with those that it takes.
         ValueError: for a loss that needs more than one tensor of each model, with the reason;
-            for a wrong ``rows``, ``reduction`` or ``loss_weight``.
+            for a wrong ``rows``, ``reduction`` or ``loss_weight``; for ``unit`` with ``VIDLoss``.
     """
 
     def __init__(
@@ -123,6 +125,8 @@ class TorchdistillLoss(nn.Module):
         super().__init__()
         if rows not in (None, 'images', 'pixels'):
             raise ValueError(f"rows must be 'images', 'pixels' or None, got {rows!r}")
+        if unit and key == 'VIDLoss':
+            raise ValueError('VIDLoss compares values with their variance: it takes no unit rows')
         self.key, self.rows, self.unit, self.kwargs = key, rows, unit, kwargs
         self.loss_weight = checked_weight(loss_weight)
         self.loss, self.rule = _build(key, kwargs)
@@ -163,11 +167,15 @@ class TorchdistillLoss(nn.Module):
             x = x.mean((2, 3))
         elif x.dim() == 4 and self.rows == 'pixels':
             x = x.permute(0, 2, 3, 1).flatten(0, 2)
-        if x.dim() > 1 and x.numel() and self.key != 'VIDLoss':  # whose variance has one row
-            if self.unit:
-                x = nn.functional.normalize(x, dim=1)
-            silent = (x == 0).flatten(1).all(1).reshape(-1, *[1] * (x.dim() - 1))
-            x = x.masked_fill(silent, TINY)
+        if x.dim() not in self.rule.dims or x.numel() == 0:
+            return x  # refused by the check
+        if self.unit:
+            silent = (x == 0).all(1, keepdim=True)
+            x = nn.functional.normalize(x.masked_fill(silent, 1.0), dim=1).masked_fill(silent, 0.0)
+        if self.rule.norms:
+            kept = len(self.rule.norms)
+            silent = (x == 0).flatten(kept).all(-1)
+            x = x.masked_fill(silent.reshape(*silent.shape, *[1] * (x.dim() - kept)), TINY)
         return x
 
     def _check(self, student: Tensor, teacher: Tensor) -> None:

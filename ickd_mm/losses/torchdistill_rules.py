@@ -22,6 +22,8 @@ class Rule(NamedTuple):
             examples.
         fixed: values that an argument must have here, because it weighs labels.
         least: rows or images that are needed to compare any.
+        norms: over what the loss divides by a norm without a guard for 0: '' for nothing, 'N'
+            for a row or an image, 'NC' for a channel of an image.
     """
 
     dims: tuple[int, ...] = ANY
@@ -30,6 +32,7 @@ class Rule(NamedTuple):
     defaults: dict[str, Any] = {}
     fixed: dict[str, Any] = {}
     least: int = 1
+    norms: str = ''
 
 
 _MEAN_SUM, _BATCH_SUM = ('mean', 'sum'), ('batchmean', 'sum')
@@ -38,17 +41,17 @@ _GAUSSIAN = {'type': 'gaussian', 'gamma': 0.4, 'max_p': 2}
 
 RULES = {
     'ATLoss': Rule(MAPS, 'NHW'),
-    'AffinityLoss': Rule(MAPS, reductions=_MEAN_SUM),
+    'AffinityLoss': Rule(MAPS, reductions=_MEAN_SUM, norms='NC'),
     'AltActTransferLoss': Rule(reductions=_MEAN_SUM, defaults={'margin': 1.0, 'reduction': 'mean'}),
     'CCKDLoss': Rule(ROWS, 'N', _BATCH_SUM, {'kernel_config': _GAUSSIAN, 'reduction': 'batchmean'}),
     'ChSimLoss': Rule(MAPS, 'NC'),
     'DISTLoss': Rule(ROWS),
-    'FTLoss': Rule(reductions=_MEAN_SUM),
+    'FTLoss': Rule(reductions=_MEAN_SUM, norms='N'),
     'HierarchicalContextLoss': Rule(MAPS, reductions=_MEAN_SUM),
     'KDLoss': Rule(ROWS, reductions=_KL, defaults={'temperature': 1.0}, fixed=_NO_LABELS),
-    'KTALoss': Rule(reductions=_MEAN_SUM),
+    'KTALoss': Rule(reductions=_MEAN_SUM, norms='N'),
     'LogitStdKDLoss': Rule(ROWS, reductions=_KL, defaults={'temperature': 2.0}, fixed=_NO_LABELS),
-    'PKTLoss': Rule(ROWS, 'N'),
+    'PKTLoss': Rule(ROWS, 'N', norms='N'),
     'RKDLoss': Rule(
         ANY,
         'N',
@@ -56,7 +59,7 @@ RULES = {
         {'dist_factor': 1.0, 'angle_factor': 2.0, 'reduction': 'mean'},
         least=2,
     ),
-    'SKDDirectionLoss': Rule(ROWS, 'N', least=2),
+    'SKDDirectionLoss': Rule(ROWS, 'N', least=2, norms='N'),
     'SKDInstanceLoss': Rule(ROWS),
     'SPKDLoss': Rule(ANY, 'N', _BATCH_SUM, {'reduction': 'batchmean'}),
     'VIDLoss': Rule(MAPS),

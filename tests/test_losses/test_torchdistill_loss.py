@@ -139,7 +139,29 @@ def test_what_is_zero_in_all_of_an_image_or_row_harms_nothing(key, silent):
     loss = TorchdistillLoss(key, **arguments)(student.requires_grad_(), teacher)
     loss.backward()
     assert loss.isfinite() and student.grad.isfinite().all() and student.grad.any()
-    assert student.grad[1].any() == (silent == 'teacher')
+    if RULES[key].norms:
+        assert student.grad[1].any() == (silent == 'teacher')
+
+
+@pytest.mark.parametrize('silent', ['student', 'teacher', 'both'])
+def test_a_dead_channel_harms_nothing_where_channels_are_normalised(silent):
+    student, teacher = (x.detach() for x in tensors(MAP, MAP))
+    student[1, 2] *= silent == 'teacher'
+    teacher[1, 2] *= silent == 'student'
+    loss = TorchdistillLoss('AffinityLoss')(student.requires_grad_(), teacher)
+    loss.backward()
+    assert loss.isfinite() and student.grad.isfinite().all() and student.grad[1, 0].any()
+
+
+@pytest.mark.parametrize('key', [key for key in TABLE if not RULES[key].norms])
+def test_zeros_are_zeros_for_losses_that_divide_by_no_norm(key):
+    arguments, theirs, *shapes = TABLE[key]
+    student, teacher = (x.detach() for x in tensors(*shapes))
+    student[1], teacher[1] = 0, 0
+    value = (student, None) if key == 'HierarchicalContextLoss' else student
+    direct = getattr(mid_level, key)(**theirs)
+    want = direct({'x': {'output': value}}, {'x': {'output': teacher}}, targets=None)
+    assert torch.equal(TorchdistillLoss(key, **arguments)(student, teacher), want)
 
 
 def test_unit_rows_make_the_kernel_of_cc_a_gaussian():
@@ -159,6 +181,14 @@ def test_unit_pixels_of_a_map():
     unit = [x / x.norm(dim=1, keepdim=True) for x in (student, teacher)]
     got = TorchdistillLoss('AffinityLoss', unit=True)(student, teacher)
     assert torch.allclose(got, TorchdistillLoss('AffinityLoss')(*unit))
+    student = student.detach()
+    student[1, :, 2, 2] = 0
+    student.requires_grad_()
+    TorchdistillLoss('SPKDLoss', unit=True)(student, teacher).backward()
+    assert student.grad.abs().max() < 1 and student.grad.any()
+    assert not student.grad[1, :, 2, 2].any()
+    with pytest.raises(ValueError, match='it takes no unit rows'):
+        TorchdistillLoss('VIDLoss', unit=True)
     assert 'unit=True' in repr(TorchdistillLoss('AffinityLoss', unit=True))
 
 
