@@ -44,6 +44,7 @@ def publish(
     plot_curves(results, metric, root / 'curves.png', pace)
     scores, references = {x.name: x.scores for x in lines}, {x.reference for x in lines}
     reference = references.pop() if len(references) == 1 else None
+    reference = reference if reference in scores else None
     plot_scores(scores, metric, root / 'scores.png', reference, teacher)
     points = final_points(cells, results, pace)
     if points:
@@ -77,21 +78,29 @@ def train(cells: list[Cell], jobs: int, console: Console) -> tuple[Results, list
 
 def compare(cells: list[Cell], args: argparse.Namespace) -> list[str]:
     """Run what is missing, report; return what failed."""
-    console = Console()
-    teacher = teacher_score(cells, args.work_dir)
+    console = Console(markup=False)
+    teacher, failures = None, []
+    try:
+        teacher = teacher_score(cells, args.work_dir)
+    except RuntimeError as error:
+        failures.append(f'the teacher: {error}')
     if teacher is not None:
         console.print(f'teacher: {teacher:.2f}')
-    results, failures = train(cells, args.jobs, console)
-    cells = [cell for cell in cells if results[cell.name]]
-    results = {cell.name: results[cell.name] for cell in cells}
-    if not cells:
+    results, failed = train(cells, args.jobs, console)
+    failures += failed
+    results = {name: by_seed for name, by_seed in results.items() if by_seed}
+    if not results:
         return failures
     steps = dict(zip((Path(config).stem for config in args.configs), args.step_seconds))
     pace = {cell.name: steps[cell.config] for cell in cells if cell.config in steps}
     publish(cells, results, teacher, pace, args.work_dir)
     if args.time_steps:  # the table is safe by now
-        pace = time_steps(cells, args.work_dir, lambda name, s: console.print(f'{name}: {s:.3f} s'))
-        publish(cells, results, teacher, pace, args.work_dir)
+        whole = [cell for cell in cells if cell.name in results]
+        try:
+            pace = time_steps(whole, args.work_dir, lambda x, s: console.print(f'{x}: {s:.3f} s'))
+            publish(cells, results, teacher, pace, args.work_dir)
+        except RuntimeError as error:
+            failures.append(f'timing steps: {error}')
     lines = summarize(cells, results, teacher, pace)
     console.print(as_table(lines, metric_of(results), teacher))
     if any(r.shared for runs in results.values() for r in runs.values()) and not pace:
@@ -141,6 +150,8 @@ def main() -> None:
     )
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/compare'))
     args = parser.parse_args()
+    if args.jobs < 1:
+        parser.error(f'--jobs must be at least 1, got {args.jobs}')
     try:
         variations = [parse_variation(text) for text in args.vary]
         if args.step_seconds and len(args.step_seconds) != len(args.configs):
@@ -149,6 +160,8 @@ def main() -> None:
             raise ValueError('--step-seconds and --time-steps exclude each other')
         store = (args.work_dir / 'features').absolute() if args.share_teacher else None
         cells = lay_out(args.configs, args.seeds, variations, args.work_dir, store)
+        for cell in cells:
+            next(iter(cell.runs.values())).identity()  # reads what the config names
         if args.time_steps:
             check_pace(cells)
     except (FileNotFoundError, ValueError) as error:
@@ -161,9 +174,7 @@ def main() -> None:
     except Timeout:
         parser.error(f'another comparison runs in {args.work_dir}: wait, or give a --work-dir')
     if failures:
-        sys.exit(
-            '\n\n'.join([f'{len(failures)} runs failed, the next call tries them:', *failures])
-        )
+        sys.exit('\n\n'.join([f'{len(failures)} failed, the next call tries again:', *failures]))
 
 
 if __name__ == '__main__':

@@ -15,7 +15,7 @@ from subprocess import Popen
 from .run import Result, Run
 
 Choice = tuple[tuple[str, str], ...]
-LONGEST_NAME = 200  # of a folder; file systems take 255 bytes
+LONGEST_NAME = 120  # of a folder; Windows takes 260 characters for the whole path
 
 Results = dict[str, dict[int, Result]]
 
@@ -48,7 +48,7 @@ class Cell:
     def folder(self, seed: int) -> str:
         """Name of a run's folder: the keys in full, a digest behind what would be too long."""
         parts = [self.config, *(f'{key}={value}' for key, value in self.choice), f'seed={seed}']
-        name = re.sub(r'[/\\:]', '_', '__'.join(parts))
+        name = re.sub(r'[/\\:*?"<>|]', '_', '__'.join(parts))
         if len(name) > LONGEST_NAME:
             digest = hashlib.sha256(name.encode()).hexdigest()[:12]
             name = f'{name[: LONGEST_NAME - 13]}_{digest}'
@@ -107,7 +107,8 @@ def lay_out(
 
     Raises:
         FileNotFoundError: if a config does not exist.
-        ValueError: if two configs have the same name, or a seed or a varied value comes twice.
+        ValueError: if two configs have the same name, a seed comes twice, or two varied values
+            are the same in a folder's name.
     """
     for config in configs:
         if not Path(config).is_file():
@@ -116,14 +117,18 @@ def lay_out(
     if len(set(stems)) < len(stems) or len(set(seeds)) < len(seeds):
         raise ValueError(f'configs and seeds must differ, got {stems} and {seeds}')
     cells: list[Cell] = []
+    folders: dict[str, Cell] = {}
     for config, stem in zip(configs, stems):
         for parts in itertools.product(*variations):
             cell = Cell(stem, tuple(itertools.chain(*parts)), {})
             for seed in seeds:
                 options = (*cell.choice, ('randomness.seed', seed))
                 cell.runs[seed] = Run(config, root / cell.folder(seed), options, store)
-            if any(cell.name == other.name for other in cells):
-                raise ValueError(f'{cell.name} comes twice: values that are varied must differ')
+            twin = folders.setdefault(cell.folder(seeds[0]).lower(), cell)
+            if twin is not cell:
+                raise ValueError(
+                    f'{twin.name} and {cell.name} would share a folder: values must differ in more'
+                )
             cells.append(cell)
     return cells
 
@@ -159,21 +164,31 @@ def run_missing(
         raise ValueError(f'jobs must be at least 1, got {jobs}')
     threads = max(1, (os.cpu_count() or 1) // jobs)
     queue = [
-        (cell, seed, run)
+        (cell, seed, run, run.identity())
         for cell in cells
         for seed, run in cell.runs.items()
         if seed not in results[cell.name]
     ]
     queue.sort(key=lambda job: list(job[0].runs).index(job[1]))  # whole seeds first
     running: list[tuple[Cell, int, Run, Popen, float]] = []
+
+    def failed(cell: Cell, seed: int, error: Exception) -> tuple[Cell, int, RuntimeError]:
+        report(f'{cell.name} seed={seed} failed')
+        return cell, seed, RuntimeError(f'{type(error).__name__}: {error}')
+
     try:
         while queue or running:
             while queue and len(running) < jobs:
-                cell, seed, run = queue.pop(0)
-                aside = run.set_aside()
-                if aside is not None:
-                    report(f'{run.folder.name} held another run: now in {aside.name}')
-                running.append((cell, seed, run, run.start(threads), time.time()))
+                cell, seed, run, identity = queue.pop(0)
+                try:
+                    if run.identity() != identity:
+                        raise RuntimeError(f'{run.config} or its teacher changed meanwhile')
+                    aside = run.set_aside()
+                    if aside is not None:
+                        report(f'{run.folder.name} held another run: now in {aside.name}')
+                    running.append((cell, seed, run, run.start(threads), time.time()))
+                except Exception as error:  # a config that is half saved, a folder in use
+                    yield failed(cell, seed, error)
             for job in [job for job in running if job[3].poll() is not None]:
                 running.remove(job)
                 cell, seed, run, process, started = job
@@ -181,10 +196,10 @@ def run_missing(
                     new = run.finish(process, started)
                     score = f'{new.metric} {new.score:.2f} in {new.seconds:.0f} s'
                     report(f'{cell.name} seed={seed}: {score}')
+                except Exception as error:
+                    yield failed(cell, seed, error)
+                else:
                     yield cell, seed, new
-                except RuntimeError as error:
-                    report(f'{cell.name} seed={seed} failed')
-                    yield cell, seed, error
             time.sleep(0.2)
     finally:
         for *_, process, _ in running:

@@ -58,19 +58,28 @@ def time_steps(
     """
     seconds: dict[str, list[float]] = {cell.name: [] for cell in cells}
     for turn in range(1, ROUNDS + 1):
-        for cell in cells:
-            folder = root / 'pace' / f'{_threads()}_threads' / f'round_{turn}'
-            seconds[cell.name].append(_time_once(cell, folder))
-            report(f'{cell.name}, round {turn} of {ROUNDS}', seconds[cell.name][-1])
+        folder = root / 'pace' / f'{_threads()}_threads' / f'round_{turn}'
+        runs = {cell.name: _short(cell, folder) for cell in cells}
+        if not all(run.finished() for run in runs.values()):
+            shutil.rmtree(folder, ignore_errors=True)  # a round is of one time and machine
+        for name, run in runs.items():
+            if run.finished() is None:
+                started = time.time()
+                run.finish(run.start(), started)
+            windows = [s['time'] for s in read_scalars(run.folder) if 'loss' in s and 'time' in s]
+            seconds[name].append(statistics.mean(windows[1:]))
+            report(f'{name}, round {turn} of {ROUNDS}', seconds[name][-1])
     return {name: statistics.median(of_rounds) for name, of_rounds in seconds.items()}
 
 
 def _threads() -> int:
     """Threads of a run that is alone: a figure of other threads is another figure."""
-    return int(os.environ.get('OMP_NUM_THREADS') or os.cpu_count() or 1)
+    first = os.environ.get('OMP_NUM_THREADS', '').split(',')[0]
+    return int(first) if first.strip().isdigit() else os.cpu_count() or 1
 
 
-def _time_once(cell: Cell, root: Path) -> float:
+def _short(cell: Cell, root: Path) -> Run:
+    """The line's first seed, for as many steps as are timed."""
     first = next(iter(cell.runs.values()))
     options = (
         *first.options,
@@ -80,10 +89,4 @@ def _time_once(cell: Cell, root: Path) -> float:
     )
     if first.distils():
         options += (('model.teacher_run.store', None),)
-    run = Run(first.config, root / first.folder.name, options)
-    if run.finished() is None:
-        shutil.rmtree(run.folder, ignore_errors=True)  # two starts would mix their clocks
-        started = time.time()
-        run.finish(run.start(), started)
-    windows = [s['time'] for s in read_scalars(run.folder) if 'loss' in s and 'time' in s]
-    return statistics.mean(windows[1:])
+    return Run(first.config, root / first.folder.name, options)

@@ -41,7 +41,7 @@ def plot_curves(
         scores = [[dict(run.curve).get(step) for run in runs] for step in steps]
         kept = [(s, [v for v in values if v is not None]) for s, values in zip(steps, scores)]
         pace = (step_seconds or {}).get(name) or statistics.median(r.step_seconds for r in runs)
-        pace *= runs[0].length / steps[-1]  # an epoch has many
+        pace *= runs[0].length / max(1, steps[-1])  # an epoch has many
         for axis, unit in zip(axes, (1.0, pace)):
             x = [step * unit for step, _ in kept]
             color = colors(number % colors.N)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import itertools
 import json
 import math
@@ -10,6 +11,7 @@ import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rich.markup import escape
 from rich.table import Table
 from scipy.stats import t as student_t
 
@@ -88,14 +90,15 @@ def summarize(
     """Turn the results (name -> seed -> result) of ``cells`` into lines.
 
     Args:
-        cells: what was run; those without a result are left out.
+        cells: what was run; those without a result are left out, and the gain over one too.
         results: name -> seed -> result.
         teacher: the teacher's score, 0-100, where there is one.
         pace: name -> seconds of a step, where the runs' own clocks do not count.
     """
     lines = []
-    cells = [cell for cell in cells if results.get(cell.name)]
     for cell in cells:
+        if not results.get(cell.name):
+            continue
         name, by_seed = cell.name, results[cell.name]
         reference = results.get(_reference(cell, cells), {})
         scores = [by_seed[seed].score for seed in sorted(by_seed)]
@@ -125,16 +128,26 @@ def summarize(
     return lines
 
 
+def _seeds(lines: list[Line]) -> list[int]:
+    return sorted({seed for line in lines for seed in line.seeds})
+
+
 def _rows(lines: list[Line], metric: str, teacher: float | None) -> list[list[str]]:
-    """Headings and one row a line; with a teacher's score, its share is a column."""
+    """Headings and one row a line; with a teacher's score, its share is a column.
+
+    One seed has no spread. A line that lacks seeds which others have says how many it has.
+    """
+    seeds = _seeds(lines)
     rows = [['run', metric, 'gain (95 %)', 's / step', 's / run']]
     for line in lines:
         no_gain = math.isnan(line.gain) or line.gain == line.interval == 0
+        gain = f'{line.gain:+.1f}' + f' ± {line.interval:.1f}' * (line.interval > 0)
+        few = f' ({len(line.seeds)} of {len(seeds)} seeds)' * (line.seeds != seeds)
         rows.append(
             [
-                line.name,
-                f'{line.mean:.1f} ± {line.sd:.1f}',
-                '' if no_gain else f'{line.gain:+.1f} ± {line.interval:.1f}',
+                line.name + few,
+                f'{line.mean:.1f}' + f' ± {line.sd:.1f}' * (len(line.seeds) > 1),
+                '' if no_gain else gain,
                 f'{line.step_seconds:.3f}',
                 f'{line.seconds:.0f}',
             ]
@@ -148,13 +161,15 @@ def _rows(lines: list[Line], metric: str, teacher: float | None) -> list[list[st
 
 def as_table(lines: list[Line], metric: str, teacher: float | None = None) -> Table:
     """Lay the lines out for the terminal; with a teacher's score, its share is a column."""
-    title = f'{metric}, mean ± sd over {len(lines[0].seeds)} seeds'
-    table = Table(title=title if teacher is None else f'{title}; teacher {teacher:.1f}')
+    over = ', '.join(sorted({line.reference for line in lines}))
+    title = f'{metric}, mean ± sd over {len(_seeds(lines))} seeds; gain over {over}'
+    title = title if teacher is None else f'{title}; teacher {teacher:.1f}'
+    table = Table(title=escape(title))
     headings, *rows = _rows(lines, metric, teacher)
     for heading in headings:
         table.add_column(heading, justify='left' if heading == 'run' else 'right')
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     return table
 
 
@@ -164,7 +179,7 @@ def as_markdown(lines: list[Line], metric: str, teacher: float | None = None) ->
     headings, best, *rest = _rows(ranked, metric, teacher)
     best[1] = f'**{best[1]}**'
     rule = ['---', *['--:'] * (len(headings) - 1)]
-    facts = [f'seeds {", ".join(map(str, lines[0].seeds))}']
+    facts = [f'seeds {", ".join(map(str, _seeds(lines)))}']
     facts += [f'gain over {name}' for name in sorted({line.reference for line in lines})]
     if teacher is not None:
         facts.append(f'teacher {teacher:.1f}')
@@ -175,8 +190,8 @@ def as_markdown(lines: list[Line], metric: str, teacher: float | None = None) ->
 def write(lines: list[Line], metric: str, root: Path, teacher: float | None = None) -> None:
     """Write ``table.json``, ``table.csv``, ``table.md`` and ``differences.csv``.
 
-    The last has every two lines, the better first: mean difference, seed by seed, and half the
-    width of its 95 % t-interval.
+    The last has every two lines, the better first: mean difference over the seeds that both
+    have, seed by seed, and half the width of its 95 % t-interval; nothing for that of one seed.
     """
     rows = [asdict(line) for line in lines]
     table = {'metric': metric, 'teacher': teacher, 'lines': rows}
@@ -194,29 +209,34 @@ def write(lines: list[Line], metric: str, root: Path, teacher: float | None = No
             theirs = dict(zip(other.seeds, other.scores))
             both = [(x, theirs[s]) for s, x in zip(one.seeds, one.scores) if s in theirs]
             mean, width = paired([x - y for x, y in both])
-            plain.writerow([one.name, other.name, f'{mean:.2f}', f'{width:.2f}', len(both)])
+            names = (one.name, other.name) if mean >= 0 else (other.name, one.name)
+            interval = f'{width:.2f}' if len(both) > 1 else ''
+            if both:
+                plain.writerow([*names, f'{abs(mean):.2f}', interval, len(both)])
 
 
 def write_runs(root: Path) -> None:
     """Write ``runs.csv``: the scores over the training of every finished run in a folder.
 
-    Its columns are the config, what was varied (as ``--vary`` takes it), the seed, and the score
-    at each (epoch or iteration) of a validation. Not only the last comparison's runs: a sweep
-    of many calls is one file.
+    Its columns are the config, what was varied (as ``--vary`` takes it), the seed, the score at
+    each (epoch or iteration) of a validation, and a digest that tells two states of one config,
+    or of its teacher, apart. Not only the last comparison's runs: a sweep of many calls is one
+    file.
     """
     with open(root / 'runs.csv', 'w', newline='') as file:
         writer = csv.writer(file, lineterminator='\n')
-        writer.writerow(['config', 'varied', 'seed', 'at', 'score'])
+        writer.writerow(['config', 'varied', 'seed', 'at', 'score', 'state'])
         for result in sorted(root.glob('*/' + RESULT)):
             if result.parent.name.endswith('.before'):
                 continue
             run = json.loads(result.read_text())
-            options = dict(run['run']['options'])
+            options = dict(run['run'].pop('options'))
+            state = hashlib.sha256(json.dumps(run['run'], sort_keys=True).encode()).hexdigest()[:8]
             seed = options.pop('randomness.seed', '')
             varied = f'{",".join(options)}={":".join(options.values())}' if options else ''
             config = result.parent.name.split('__')[0]
             for at, score in run['curve']:
-                writer.writerow([config, varied, seed, at, f'{score:.2f}'])
+                writer.writerow([config, varied, seed, at, f'{score:.2f}', state])
 
 
 def final_points(

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import itertools
 import json
+import math
 import os
 import shutil
 import signal
@@ -58,10 +59,18 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
-def digest_of_values(cfg: Config) -> str:
+def _in_order(value: Any) -> Any:
+    """Dicts as sorted lists: their keys need not be of one type."""
+    if isinstance(value, dict):
+        return ['dict', *sorted([repr(key), _in_order(item)] for key, item in value.items())]
+    if isinstance(value, (list, tuple)):
+        return [_in_order(item) for item in value]
+    return repr(value)
+
+
+def digest_of_values(values: dict) -> str:
     """Digest of a config's values: comments, their order and the checkout's place do not count."""
-    values = json.dumps(cfg.to_dict(), sort_keys=True, default=str)
-    return hashlib.sha256(values.encode()).hexdigest()
+    return hashlib.sha256(json.dumps(_in_order(values)).encode()).hexdigest()
 
 
 def digest_of(named: str) -> str:
@@ -70,7 +79,7 @@ def digest_of(named: str) -> str:
     What is not on this disk (a URL, 'zoo') counts by its name.
     """
     if named.endswith('.py'):
-        return digest_of_values(read_config(named, 'model'))
+        return digest_of_values(read_config(named, 'model').to_dict())
     if os.path.isfile(named):
         stat = os.stat(named)
         return _file_digest(named, stat.st_mtime_ns, stat.st_size)
@@ -107,7 +116,7 @@ class Result:
     @property
     def length(self) -> int:
         """Iterations of the run, also where its validations count epochs."""
-        return self.iterations or self.curve[-1][0]
+        return max(self.iterations, self.curve[-1][0])  # the last ones may not be logged
 
 
 @dataclass(frozen=True)
@@ -139,28 +148,50 @@ class Run:
         other configs and the teacher's weights, where they are local files.
         """
         cfg = Config.fromfile(self.config, import_custom_modules=False)
-        digests = {'config': digest_of_values(cfg)}
+        digests = {'config': digest_of_values(cfg.to_dict())}
         cfg.merge_from_dict(dict(self.options))
         for key in ('student', 'teacher', 'teacher_ckpt'):
             named = cfg.model.get(key) if is_distiller(cfg.get('model')) else None
             if isinstance(named, str):
                 digests[key] = digest_of(named)
+            elif isinstance(named, dict):
+                digests[key] = digest_of_values(dict(named))
         return {**digests, 'options': {k: str(v) for k, v in self.options}}
 
     def finished(self) -> Result | None:
-        """Return the result if this very run has finished before, else None."""
+        """Return the result if this very run has finished before, else None.
+
+        One that was set aside for another in the meantime changes places with that.
+        """
+        identity = self.identity()
+        done = self._stored(self.folder, identity)
+        for aside in () if done else self._asides():
+            if self._stored(aside, identity):
+                self.set_aside()
+                shutil.rmtree(self.folder, ignore_errors=True)
+                aside.rename(self.folder)
+                return self._stored(self.folder, identity)
+        return done
+
+    @staticmethod
+    def _stored(folder: Path, identity: dict[str, Any]) -> Result | None:
         try:
-            stored = json.loads((self.folder / RESULT).read_text())
-            if stored.pop('run') == self.identity():
+            stored = json.loads((folder / RESULT).read_text())
+            if stored.pop('run') == identity:
                 curve = [(int(step), score) for step, score in stored.pop('curve')]
                 return Result(**stored, curve=curve)
         except (OSError, ValueError, KeyError, TypeError):
             pass
         return None
 
+    def _asides(self) -> list[Path]:
+        start = self.folder.name + '.'
+        beside = self.folder.parent.iterdir() if self.folder.parent.is_dir() else ()
+        return sorted(f for f in beside if f.name.startswith(start) and f.name.endswith('.before'))
+
     def set_aside(self) -> Path | None:
         """Move a finished run of another identity out of this one's folder; return where to."""
-        if not (self.folder / RESULT).is_file() or self.finished() is not None:
+        if not (self.folder / RESULT).is_file() or self._stored(self.folder, self.identity()):
             return None
         names = (
             self.folder.with_name(f'{self.folder.name}.{n}.before') for n in itertools.count(1)
@@ -210,7 +241,7 @@ class Run:
 
         Raises:
             RuntimeError: if it failed or never validated, with the last lines of its log, or if
-                the config or the teacher changed meanwhile: then it is not known what was run.
+                the config or the teacher changed meanwhile: then it is another run's result.
         """
         if process.wait() != 0:
             tail = (self.folder / 'train.log').read_text(errors='replace').splitlines()[-8:]
@@ -218,15 +249,16 @@ class Run:
                 f'{" ".join(self.command()[1:])}\nended with {process.returncode}:\n'
                 + '\n'.join(tail)
             )
-        identity = self.identity()
-        if (self.folder / IDENTITY).read_text() != json.dumps(identity):
-            raise RuntimeError(
-                f'{self.folder}: {self.config} or its teacher changed during the run'
-            )
         result = read_result(self.folder, time.time() - started)
         result.shared = self.store is not None and self.distils()
-        stored = dict(asdict(result), run=identity)
+        started_as = json.loads((self.folder / IDENTITY).read_text())
+        stored = dict(asdict(result), run=started_as)
         replace_text(self.folder / RESULT, json.dumps(stored, indent=1))
+        if started_as != self.identity():
+            raise RuntimeError(
+                f'{self.folder}: {self.config} or its teacher changed during the run, whose result '
+                'is kept as what it was when it started'
+            )
         return result
 
 
@@ -254,8 +286,10 @@ def read_result(folder: Path, seconds: float) -> Result:
         curve = {int(s['step']): float(s[metric]) for s in scalars if metric in s}
         if curve:
             trained = [s for s in scalars if 'loss' in s and 'time' in s]
+            step = statistics.median([s['time'] for s in trained] or [math.nan])
+            last = max((int(s['step']) for s in trained), default=0)
+            if set(curve) == {0}:  # LoggerHook(log_metric_by_epoch=True) in a loop without epochs
+                curve = {last: curve[0]}
             points = sorted(curve.items())
-            step = statistics.median(s['time'] for s in trained)
-            last = max(int(s['step']) for s in trained)
             return Result(metric, points[-1][1], seconds, step, points, iterations=last)
     raise RuntimeError(f'{folder} logged none of {METRICS}: was it validated?')

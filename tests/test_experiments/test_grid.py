@@ -141,7 +141,49 @@ def test_a_config_that_changes_during_the_run_gives_no_result(configs, tmp_path)
     (tmp_path / 'alone.py').write_text('x = 1\n')
     with pytest.raises(RuntimeError, match='changed during the run'):
         run.finish(process, 0.0)
-    assert not (tmp_path / 'r/result.json').exists()
+    # What was trained is kept under what it was.
+    assert run.finished() is None and run.set_aside() == tmp_path / 'r.1.before'
+    (tmp_path / 'alone.py').write_text('')
+    assert run.finished().score == 40.0
+
+
+def test_a_config_that_changes_while_others_run_is_not_mixed_in(configs, tmp_path):
+    cells = lay_out(configs[:1], [0, 1], [], tmp_path / 'out')
+    results = remembered(cells)
+    for _, seed, result in run_missing(cells, results, 1, print):
+        if seed == 0:
+            assert result.score == 40.0
+            (tmp_path / 'alone.py').write_text('x = 1\n')
+        else:
+            assert isinstance(result, RuntimeError) and 'changed meanwhile' in str(result)
+
+
+def test_a_config_that_cannot_be_read_any_more_fails_alone(configs, tmp_path):
+    cells = lay_out(configs, [0], [], tmp_path / 'out')
+    results = {}
+    for cell, _, result in run_missing(cells, remembered(cells), 1, print):
+        results[cell.name] = result
+        (tmp_path / 'alone.py').write_text('half = (')
+        (tmp_path / 'taught.py').write_text('half = (')
+    assert isinstance(results['alone'], Result) and 'SyntaxError' in str(results['taught'])
+
+
+def test_what_was_set_aside_comes_back(configs, tmp_path):
+    cells = lay_out(configs[:1], [0], [], tmp_path / 'out')
+    for text, new in (('x = 1\n', 1), ('x = 2\n', 2), ('x = 1  # again\n', 0), ('x = 2\n', 0)):
+        (tmp_path / 'alone.py').write_text(text)
+        said, _ = collect(cells)
+        assert len(said) == new
+    assert len(list((tmp_path / 'out').glob('*.before'))) == 1
+
+
+def test_keys_of_a_config_need_not_be_of_one_type(configs, tmp_path):
+    (tmp_path / 'alone.py').write_text("classes = {0: 'a', 'b': 1, None: 2}\n")
+    first = Run(configs[0], tmp_path / 'r').identity()
+    (tmp_path / 'alone.py').write_text("classes = {None: 2, 'b': 1, 0: 'a'}\n")
+    assert Run(configs[0], tmp_path / 'r').identity() == first
+    (tmp_path / 'alone.py').write_text("classes = {None: 2, 'b': 1, '0': 'a'}\n")
+    assert Run(configs[0], tmp_path / 'r').identity() != first
 
 
 def test_equal_ends_of_keys_are_told_apart(configs, tmp_path):
@@ -156,12 +198,13 @@ def test_equal_ends_of_keys_are_told_apart(configs, tmp_path):
 def test_folder_names_have_an_end(configs, tmp_path):
     variation = [[(('key', 'x' * 300 + end),)] for end in 'ab']
     one, two = (lay_out(configs[:1], [0], [v], tmp_path)[0].runs[0].folder for v in variation)
-    assert len(one.name) == len(two.name) == 200 and one != two
+    assert len(one.name) == len(two.name) == 120 and one != two
 
 
 def test_the_same_value_twice_is_refused(configs, tmp_path):
-    with pytest.raises(ValueError, match='alone grid=2 comes twice'):
-        lay_out(configs[:1], [0], [parse_variation('grid=2,2')], tmp_path)
+    for values in ('2,2', 'a/b,a_b', 'True,true'):
+        with pytest.raises(ValueError, match='alone grid=.* and alone grid=.* share a folder'):
+            lay_out(configs[:1], [0], [parse_variation(f'grid={values}')], tmp_path)
 
 
 def test_an_interrupted_run_resumes(configs, tmp_path):
@@ -182,6 +225,21 @@ def test_the_score_is_the_last_validations(tmp_path):
     result = read_result(tmp_path, 3.0)
     curve = [(10, 5.0), (20, 7.0), (30, 6.5)]
     assert result == Result('mIoU', 6.5, 3.0, 5.0, curve, iterations=11)
+    assert result.length == 30
+
+
+def test_scores_without_steps(tmp_path):
+    """Shorter than the log interval; and logged by epochs where there are none."""
+    (tmp_path / 'a/vis_data').mkdir(parents=True)
+    scalars = tmp_path / 'a/vis_data/scalars.json'
+    scalars.write_text('{"step": 5, "mIoU": 6.0}\n{"step": 9, "mI')
+    result = read_result(tmp_path, 3.0)
+    assert (result.score, result.length) == (6.0, 5) and result.step_seconds != result.step_seconds
+    lines = [dict(step=40, loss=1, time=0.5), dict(step=0, mIoU=5.0), dict(step=0, mIoU=6.0)]
+    scalars.write_text('\n'.join(map(json.dumps, lines)))
+    result = read_result(tmp_path, 3.0)
+    assert (result.curve, result.length) == ([(40, 6.0)], 40)
+    plot_curves({'a': {0: result}}, 'mIoU', tmp_path / 'curves.png')
 
 
 def test_a_run_without_a_score_is_an_error(tmp_path):

@@ -63,7 +63,7 @@ def test_other_threads_are_timed_anew_and_a_killed_run_is_emptied(cells, tmp_pat
     )
     pace = time_steps(cells, tmp_path / 'out', lambda *line: None)
     assert pace['alone'] == pytest.approx(2 * 0.1075) and not (cut / 'before').exists()
-    monkeypatch.setenv('OMP_NUM_THREADS', '2')
+    monkeypatch.setenv('OMP_NUM_THREADS', '2,1')
     said = []
     time_steps(cells, tmp_path / 'out', lambda *line: said.append(line))
     assert len(list((tmp_path / 'out/pace').glob('*/*/*/starts'))) == 12

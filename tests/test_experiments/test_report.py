@@ -69,7 +69,7 @@ def test_every_two_lines_are_compared_seed_by_seed(tmp_path):
     write(summarize(cells, results), 'mIoU', tmp_path)
     rows = list(csv.reader(io.StringIO((tmp_path / 'differences.csv').read_text())))
     assert rows[0] == ['run', 'better than', 'by', 'interval', 'seeds'] and len(rows) == 7
-    assert rows[1][:3] == ['half', 'kd', '7.00'] and rows[1][3:] == ['0.00', '1']
+    assert rows[1] == ['half', 'kd', '7.00', '', '1']
     # kd - student: 3 and 1; t(0.975, 1) = 12.706
     assert ['kd', 'student', '2.00', '12.71', '2'] in rows
     assert ['student', 'bad', '1.00', '0.00', '2'] in rows
@@ -78,13 +78,33 @@ def test_every_two_lines_are_compared_seed_by_seed(tmp_path):
 def test_without_a_reference_there_is_no_gain(tmp_path):
     results = {'student': {}, 'kd': runs(43.0), 'bad': runs(39.0)}
     kd, bad = summarize(CELLS, results, teacher=50.0)
-    assert (kd.gain, bad.gain, bad.reference) == (0.0, -4.0, 'kd')
+    assert kd.gain != kd.gain and bad.gain != bad.gain and bad.share is None
+    assert bad.reference == 'student'
     cells = [Cell(c, (('n', v),), {}) for c in ('student', 'kd') for v in '12']
     results = {'student n=1': runs(40.0), 'student n=2': {}, 'kd n=1': {}, 'kd n=2': runs(45.0)}
     _, alone = lines = summarize(cells, results)
     assert alone.name == 'kd n=2' and alone.gain != alone.gain
     write(lines, 'mIoU', tmp_path)
     assert 'nan' not in (tmp_path / 'table.md').read_text()
+
+
+def test_lines_with_fewer_seeds_say_so_and_one_seed_has_no_spread(tmp_path):
+    lines = summarize(CELLS[:2], {'student': runs(40.0), 'kd': runs(43.0, 45.0)}, teacher=50.0)
+    write(lines, 'mIoU', tmp_path, 50.0)
+    markdown = (tmp_path / 'table.md').read_text(encoding='utf-8').splitlines()
+    assert markdown[0].startswith('mIoU, mean ± sd; seeds 0, 1; gain over student')
+    assert markdown[4].startswith('| kd | **44.0 ± 1.4** | +3.0 | 30 % |')
+    assert markdown[5].startswith('| student (1 of 2 seeds) | 40.0 |  |  |')
+    text = io.StringIO()
+    Console(file=text, width=120).print(as_table(lines, '[b]mIoU'))
+    assert '[b]mIoU, mean ± sd over 2 seeds; gain over student' in text.getvalue()
+
+
+def test_the_better_of_two_lines_is_so_over_their_common_seeds(tmp_path):
+    results = {'student': runs(40.0, 60.0), 'kd': runs(43.0)}
+    write(summarize(CELLS[:2], results), 'mIoU', tmp_path)
+    rows = list(csv.reader(io.StringIO((tmp_path / 'differences.csv').read_text())))
+    assert rows[1] == ['kd', 'student', '3.00', '', '1']
 
 
 def test_all_finished_runs_of_a_folder_are_one_file(tmp_path):
@@ -94,14 +114,15 @@ def test_all_finished_runs_of_a_folder_are_one_file(tmp_path):
         ('student__seed=1.1.before', {'randomness.seed': 1}, [[5, 9.0]]),
     ):
         (tmp_path / name).mkdir()
-        result = {'curve': curve, 'run': {'options': options}}
+        result = {'curve': curve, 'run': {'options': options, 'config': name[:2]}}
         (tmp_path / name / 'result.json').write_text(json.dumps(result))
     write_runs(tmp_path)
-    assert list(csv.reader(io.StringIO((tmp_path / 'runs.csv').read_text()))) == [
-        ['config', 'varied', 'seed', 'at', 'score'],
-        ['kd', 'a.w,b=1:(2,3)', '0', '5', '1.00'],
-        ['student', '', '1', '5', '2.00'],
-        ['student', '', '1', '9', '3.46'],
+    rows = list(csv.reader(io.StringIO((tmp_path / 'runs.csv').read_text())))
+    assert rows[1][5] != rows[2][5] and rows == [
+        ['config', 'varied', 'seed', 'at', 'score', 'state'],
+        ['kd', 'a.w,b=1:(2,3)', '0', '5', '1.00', rows[1][5]],
+        ['student', '', '1', '5', '2.00', rows[2][5]],
+        ['student', '', '1', '9', '3.46', rows[2][5]],
     ]
 
 

@@ -57,6 +57,10 @@ def test_several_teachers_have_no_one_score(configs, tmp_path):
     )
     with pytest.warns(UserWarning, match='2 different teachers'):
         assert teacher_score(cells([*configs, str(other)], tmp_path), tmp_path / 'out') is None
+    checkpoints = [(('model.teacher.init_cfg.checkpoint', x),) for x in 'ab']
+    varied = lay_out(configs[1:], [0], [checkpoints], tmp_path / 'out')
+    with pytest.warns(UserWarning, match='2 different teachers'):
+        assert teacher_score(varied, tmp_path / 'out') is None
     again = tmp_path / 'again.py'
     again.write_text("model = dict(type='ickd_mm.FeatureDistiller', pairs=dict())\n")
     assert teacher_score(cells([*configs, str(again)], tmp_path), tmp_path / 'out') == 60.0
