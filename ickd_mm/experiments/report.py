@@ -167,7 +167,7 @@ def as_table(lines: list[Line], metric: str, teacher: float | None = None) -> Ta
     table = Table(title=escape(title))
     headings, *rows = _rows(lines, metric, teacher)
     for heading in headings:
-        table.add_column(heading, justify='left' if heading == 'run' else 'right')
+        table.add_column(heading, justify='left' if heading == 'run' else 'right', overflow='fold')
     for row in rows:
         table.add_row(*map(escape, row))
     return table
