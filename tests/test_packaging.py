@@ -41,7 +41,7 @@ def test_it_replaces_nothing_of_an_openmmlab_environment(wheel):
     (file,) = (n for n in wheel.namelist() if n.endswith('/METADATA'))
     needs = message_from_string(wheel.read(file).decode()).get_all('Requires-Dist')
     always = {need for need in needs if 'extra ==' not in need}
-    assert always == {'ftfy', 'numpy', 'regex', 'rich', 'safetensors', 'torch'}
+    assert always == {'filelock', 'ftfy', 'numpy', 'regex', 'rich', 'safetensors', 'torch'}
     extras = ' '.join(need for need in needs if 'extra ==' in need)
     for family in ('mmcv-lite', 'onedl-mmcv'):
         assert family in extras

@@ -193,7 +193,8 @@ def write(lines: list[Line], metric: str, root: Path, teacher: float | None = No
     The last has every two lines, the better first: mean difference over the seeds that both
     have, seed by seed, and half the width of its 95 % t-interval; nothing for that of one seed.
     """
-    rows = [asdict(line) for line in lines]
+    # JSON knows no NaN: what is not known is null.
+    rows = [{k: None if v != v else v for k, v in asdict(line).items()} for line in lines]
     table = {'metric': metric, 'teacher': teacher, 'lines': rows}
     (root / 'table.json').write_text(json.dumps(table, indent=1))
     (root / 'table.md').write_text(as_markdown(lines, metric, teacher), encoding='utf-8')
