@@ -34,6 +34,7 @@ def _execute(words, output, env, file_limit, cwd):
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
+    sys.stdout.reconfigure(line_buffering=True)  # what is printed stays before the error behind it
     # Half of a short run's time goes into the layout of its config.
     config.FormatCode = yapf_api.FormatCode = _as_it_is
     sys.argv = words

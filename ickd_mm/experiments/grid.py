@@ -134,7 +134,7 @@ def lay_out(
 
 
 def remembered(cells: list[Cell]) -> Results:
-    """Name -> seed -> result of what has finished before."""
+    """Name -> seed -> result of what has finished before, set aside since or not."""
     results: Results = {cell.name: {} for cell in cells}
     for cell in cells:
         for seed, run in cell.runs.items():

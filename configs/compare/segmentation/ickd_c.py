@@ -1,4 +1,4 @@
-# ICKD-C. Weight 25: the best of 2.5 and 25 (docs/comparison.md); 2.5 in the released CIFAR-100
+# ICKD-C. Weight 25: the best of 2.5, 25 and 250 (docs/comparison.md); 2.5 in the released CIFAR-100
 # recipe of ADLab-AutoDrive/ICKD.
 _base_ = '../../_base_/distilled/pspnet_digits.py'
 model = dict(
