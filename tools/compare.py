@@ -108,6 +108,12 @@ def compare(cells: list[Cell], args: argparse.Namespace) -> list[str]:
             'The runs shared what the teacher gave, so their seconds do not compare: '
             'run again with --time-steps'
         )
+    resumed = sum(r.resumed for runs in results.values() for r in runs.values())
+    if resumed:
+        console.print(
+            f'{resumed} of the runs went on from a checkpoint: augmentation had other random '
+            'numbers than without the interruption'
+        )
     written = (f.name for f in args.work_dir.iterdir() if f.is_file() and f.name[0] != '.')
     console.print(f'Written to {args.work_dir}: {", ".join(sorted(written))}')
     return failures
@@ -145,8 +151,13 @@ def main() -> None:
         action='store_true',
         help='keep what the teacher gives in WORK_DIR/features: the methods see the same batches '
         'over one seed, so it runs once for all with the same taps. Scores do not change; needs '
-        'iterations x batch of features on the disk for a seed, and --time-steps or '
-        '--step-seconds for honest times',
+        'iterations x batch of features on the disk for each seed (delete the folder at the end), '
+        'and --time-steps or --step-seconds for honest times',
+    )
+    parser.add_argument(
+        '--metric',
+        help='the score that counts, as mmengine logs it, the higher the better, e.g. mDice; '
+        'default: mIoU or accuracy/top1',
     )
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/compare'))
     args = parser.parse_args()
@@ -159,13 +170,17 @@ def main() -> None:
         if args.step_seconds and args.time_steps:
             raise ValueError('--step-seconds and --time-steps exclude each other')
         store = (args.work_dir / 'features').absolute() if args.share_teacher else None
-        cells = lay_out(args.configs, args.seeds, variations, args.work_dir, store)
+        cells = lay_out(args.configs, args.seeds, variations, args.work_dir, store, args.metric)
         for cell in cells:
             next(iter(cell.runs.values())).identity()  # reads what the config names
         if args.time_steps:
             check_pace(cells)
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        if not args.vary:
+            raise
+        parser.error(f'--vary {" ".join(args.vary)}: {type(error).__name__}: {error}')
 
     args.work_dir.mkdir(parents=True, exist_ok=True)
     try:

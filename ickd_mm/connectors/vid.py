@@ -46,9 +46,11 @@ class VIDRegressor(nn.Module):
         try:
             from torchdistill.models.wrapper import Regressor4VID
         except ImportError as error:
-            raise ImportError(
-                f"VIDRegressor needs torchdistill: pip install 'ickd-mm[torchdistill]' ({error})"
-            ) from error
+            if (error.name or '').startswith('torchvision'):
+                remedy = 'torchvision, which torchdistill.models imports: pip install torchvision'
+            else:
+                remedy = "torchdistill: pip install 'ickd-mm[torchdistill]'"
+            raise ImportError(f'VIDRegressor needs {remedy} ({error})') from error
         self.regressor = Regressor4VID(*channels, eps, init_pred_var)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

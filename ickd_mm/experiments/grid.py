@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 
+from mmengine.config import Config
+
 from .run import Result, Run
 
 Choice = tuple[tuple[str, str], ...]
@@ -28,11 +30,13 @@ class Cell:
         config: name of the config.
         choice: the varied keys and their values.
         runs: seed -> run.
+        together: how many keys of the choice, from the first on, were varied together.
     """
 
     config: str
     choice: Choice
     runs: dict[int, Run]
+    together: int = 1
 
     @property
     def name(self) -> str:
@@ -95,6 +99,7 @@ def lay_out(
     variations: list[list[Choice]],
     root: Path,
     store: Path | None = None,
+    metric: str | None = None,
 ) -> list[Cell]:
     """Make one cell for each config and each combination of varied values.
 
@@ -104,15 +109,18 @@ def lay_out(
         variations: keys and values to vary, all combinations of them.
         root: folder of the comparison.
         store: folder for the teacher's features, shared by all runs; None for none.
+        metric: the score that counts, as mmengine logs it; None for mIoU or top-1.
 
     Raises:
         FileNotFoundError: if a config does not exist.
-        ValueError: if two configs have the same name, a seed comes twice, or two varied values
-            are the same in a folder's name.
+        ValueError: if a config has no validation, two have the same name, a seed comes twice, or
+            two varied values are the same in a folder's name.
     """
     for config in configs:
         if not Path(config).is_file():
             raise FileNotFoundError(f'config {config!r} does not exist')
+        if Config.fromfile(config, import_custom_modules=False).get('val_cfg') is None:
+            raise ValueError(f'{config} has no val_cfg: without validation there is no score')
     stems = [Path(config).stem for config in configs]
     if len(set(stems)) < len(stems) or len(set(seeds)) < len(seeds):
         raise ValueError(f'configs and seeds must differ, got {stems} and {seeds}')
@@ -120,10 +128,10 @@ def lay_out(
     folders: dict[str, Cell] = {}
     for config, stem in zip(configs, stems):
         for parts in itertools.product(*variations):
-            cell = Cell(stem, tuple(itertools.chain(*parts)), {})
+            cell = Cell(stem, tuple(itertools.chain(*parts)), {}, len(parts[0]) if parts else 1)
             for seed in seeds:
                 options = (*cell.choice, ('randomness.seed', seed))
-                cell.runs[seed] = Run(config, root / cell.folder(seed), options, store)
+                cell.runs[seed] = Run(config, root / cell.folder(seed), options, store, metric)
             twin = folders.setdefault(cell.folder(seeds[0]).lower(), cell)
             if twin is not cell:
                 raise ValueError(

@@ -89,4 +89,4 @@ def _short(cell: Cell, root: Path) -> Run:
     )
     if first.distils():
         options += (('model.teacher_run.store', None),)
-    return Run(first.config, root / first.folder.name, options)
+    return Run(first.config, root / first.folder.name, options, metric=first.metric)

@@ -105,7 +105,8 @@ def plot_final(
     """Draw final scores against a varied value and against training seconds.
 
     Args:
-        points: config -> (value, seconds of a run, scores of the seeds), in order.
+        points: line -> (value, seconds of a run, scores of the seeds), in order; the values have
+            a logarithmic axis where all are positive.
         key: what was varied.
         metric: label of the scores.
         file: picture to write.
@@ -118,8 +119,10 @@ def plot_final(
             x = [point[column] for point in series]
             line = axis.plot(x, means, 'o-', label=name)
             axis.fill_between(x, low, high, color=line[0].get_color(), alpha=0.2, lw=0)
-    for axis, label in zip(axes, (key, 'training seconds (iterations × step)')):
-        axis.set(xscale='log', xlabel=label)
+    positive = all(value > 0 for series in points.values() for value, *_ in series)
+    scales = ('log' if positive else 'linear', 'log')
+    for axis, label, scale in zip(axes, (key, 'training seconds (iterations × step)'), scales):
+        axis.set(xscale=scale, xlabel=label)
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.grid(alpha=0.3, which='both')
     values = sorted({value for series in points.values() for value, *_ in series})

@@ -243,8 +243,9 @@ def write_runs(root: Path) -> None:
 def final_points(
     cells: list[Cell], results: dict[str, dict[int, Result]], step_seconds: dict[str, float]
 ) -> dict[str, list[tuple[float, float, list[float]]]]:
-    """Collect config -> (first varied value, seconds, scores) where that value is a number.
+    """Collect line -> (first varied value, seconds, scores) where that value is a number.
 
+    A line is a config and what was varied beside that value on its own; along it values rise.
     Seconds are the last iteration times the step: ``step_seconds`` by name, else the runs' own.
     Empty where nothing, or no number, was varied.
     """
@@ -257,7 +258,8 @@ def final_points(
             own = statistics.median(run.step_seconds for run in runs)
             seconds = runs[0].length * step_seconds.get(cell.name, own)
             value = float(cell.choice[0][1])
-            points.setdefault(cell.config, []).append((value, seconds, [r.score for r in runs]))
+            line = Cell(cell.config, cell.choice[cell.together :], {}).name
+            points.setdefault(line, []).append((value, seconds, [r.score for r in runs]))
     except (IndexError, ValueError):
         return {}
-    return points
+    return {line: sorted(series) for line, series in points.items()}

@@ -25,7 +25,7 @@ from mmengine.config import Config
 from ..distillers.sources import read_config
 from ..registry import is_distiller
 
-RESULT, IDENTITY = 'result.json', 'run.json'
+RESULT, IDENTITY, RESUMED = 'result.json', 'run.json', 'resumed'
 METRICS = ('mIoU', 'accuracy/top1')
 
 
@@ -102,6 +102,7 @@ class Result:
         step_seconds: median time of one iteration, data loading included.
         curve: (iteration, score) of every validation; (epoch, score) where training counts those.
         shared: whether the run could read the teacher's features: then its times do not count.
+        resumed: whether it went on from a checkpoint: then augmentation had other random numbers.
         iterations: the last one that was logged.
     """
 
@@ -111,6 +112,7 @@ class Result:
     step_seconds: float
     curve: list[tuple[int, float]] = field(default_factory=list)
     shared: bool = False
+    resumed: bool = False
     iterations: int = 0
 
     @property
@@ -129,12 +131,14 @@ class Run:
         options: config keys and their values, as ``--cfg-options`` takes them.
         store: folder of the teacher's features (``teacher_run.store``), or None. It changes no
             score, only times, so it is no part of the run's identity.
+        metric: the score that counts, as mmengine logs it; None for mIoU or top-1.
     """
 
     config: str
     folder: Path
     options: tuple[tuple[str, Any], ...] = ()
     store: Path | None = None
+    metric: str | None = None
 
     def distils(self) -> bool:
         """Whether the config's model is a distiller."""
@@ -173,14 +177,18 @@ class Run:
                 return self._stored(self.folder, identity)
         return done
 
-    @staticmethod
-    def _stored(folder: Path, identity: dict[str, Any]) -> Result | None:
+    def _stored(self, folder: Path, identity: dict[str, Any]) -> Result | None:
         try:
             stored = json.loads((folder / RESULT).read_text())
             if stored.pop('run') == identity:
                 curve = [(int(step), score) for step, score in stored.pop('curve')]
-                return Result(**stored, curve=curve)
-        except (OSError, ValueError, KeyError, TypeError):
+                result = Result(**stored, curve=curve)
+                if self.metric not in (None, result.metric):  # its log has the other one too
+                    other = read_result(folder, result.seconds, self.metric)
+                    other.shared, other.resumed = result.shared, result.resumed
+                    return other
+                return result
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError):
             pass
         return None
 
@@ -223,12 +231,15 @@ class Run:
             shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         mark.write_text(identity)
+        command = self.command()
+        if '--resume' in command:
+            (self.folder / RESUMED).touch()
         env = dict(os.environ)
         if threads is not None:
             env.setdefault('OMP_NUM_THREADS', str(threads))
         with open(self.folder / 'train.log', 'ab') as log:
             return subprocess.Popen(
-                self.command(),
+                command,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -249,7 +260,8 @@ class Run:
                 f'{" ".join(self.command()[1:])}\nended with {process.returncode}:\n'
                 + '\n'.join(tail)
             )
-        result = read_result(self.folder, time.time() - started)
+        result = read_result(self.folder, time.time() - started, self.metric)
+        result.resumed = (self.folder / RESUMED).is_file()
         result.shared = self.store is not None and self.distils()
         started_as = json.loads((self.folder / IDENTITY).read_text())
         stored = dict(asdict(result), run=started_as)
@@ -275,14 +287,20 @@ def read_scalars(folder: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def read_result(folder: Path, seconds: float) -> Result:
+def read_result(folder: Path, seconds: float, metric: str | None = None) -> Result:
     """Collect a run's scores and step time from its log.
 
+    Args:
+        folder: of the run.
+        seconds: it took.
+        metric: the score that counts; None for mIoU or top-1, whichever there is.
+
     Raises:
-        RuntimeError: if no validation was logged.
+        RuntimeError: if no such score was logged, with what was.
     """
     scalars = read_scalars(folder)
-    for metric in METRICS:
+    wanted = METRICS if metric is None else (metric,)
+    for metric in wanted:
         curve = {int(s['step']): float(s[metric]) for s in scalars if metric in s}
         if curve:
             trained = [s for s in scalars if 'loss' in s and 'time' in s]
@@ -292,4 +310,9 @@ def read_result(folder: Path, seconds: float) -> Result:
                 curve = {last: curve[0]}
             points = sorted(curve.items())
             return Result(metric, points[-1][1], seconds, step, points, iterations=last)
-    raise RuntimeError(f'{folder} logged none of {METRICS}: was it validated?')
+    scored = {key for line in scalars if 'loss' not in line for key in line}
+    logged = ', '.join(sorted(scored - {'step', 'epoch', 'iter', 'time', 'data_time', 'memory'}))
+    raise RuntimeError(
+        f'{folder} has no score {" or ".join(wanted)}; its validations logged '
+        f'{logged or "nothing"}' + '; name one with --metric' * bool(logged)
+    )

@@ -22,7 +22,7 @@ def _distilled(cells: list[Cell], folder: Path) -> list[Run]:
         if run.distils():
             identity = run.identity()
             key = tuple(identity.get(name) for name in ('teacher', 'teacher_ckpt'))
-            runs.setdefault(key, Run(run.config, folder, cell.choice))
+            runs.setdefault(key, Run(run.config, folder, cell.choice, metric=run.metric))
     return list(runs.values())
 
 
@@ -50,7 +50,7 @@ def teacher_score(cells: list[Cell], root: Path) -> float | None:
     stored, identity = run.folder / SCORE, run.identity()
     try:
         known = json.loads(stored.read_text())
-        if known['run'] == identity:
+        if known['run'] == identity and known.get('metric') == run.metric:
             return float(known['score'])
     except (OSError, ValueError, KeyError):
         pass
@@ -61,9 +61,11 @@ def teacher_score(cells: list[Cell], root: Path) -> float | None:
     done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     # mmengine writes what a test gave to <time>/<time>.json, beside the log.
     logged = [json.loads(file.read_text()) for file in sorted(run.folder.glob('*/*.json'))]
-    scores = [metrics[name] for metrics in logged for name in METRICS if name in metrics]
+    wanted = METRICS if run.metric is None else (run.metric,)
+    scores = [metrics[name] for metrics in logged for name in wanted if name in metrics]
     if done.returncode != 0 or not scores:
         tail = '\n'.join((done.stdout + done.stderr).splitlines()[-8:])
         raise RuntimeError(f'{" ".join(words[1:])}\nended with {done.returncode}:\n{tail}')
-    replace_text(stored, json.dumps({'score': scores[-1], 'run': identity}))
+    known = {'score': scores[-1], 'run': identity, 'metric': run.metric}
+    replace_text(stored, json.dumps(known))
     return float(scores[-1])

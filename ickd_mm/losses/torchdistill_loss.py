@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from difflib import SequenceMatcher
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ..functional.checks import check_floating, shown
@@ -67,12 +69,36 @@ def _build(key: str, kwargs: dict[str, Any]) -> tuple[nn.Module, Rule]:
     for name in kwargs:
         if name not in free:
             why = ' (the labels have the loss of the student itself)' if name in rule.fixed else ''
-            raise TypeError(f'{key} takes no {name!r} here{why}; it takes {", ".join(free)}')
+            takes = ', '.join(free) or 'no arguments of its own'
+            raise TypeError(f'{key} takes no {name!r} here{why}; it takes {takes}')
     values = {**rule.defaults, **kwargs}
-    reduction = values.get('reduction')
-    if rule.reductions and reduction is not None and reduction not in rule.reductions:
-        raise ValueError(f'reduction of {key} must be one of {rule.reductions}, got {reduction!r}')
+    for name, default in rule.defaults.items():
+        if isinstance(default, dict) and isinstance(values[name], dict):
+            values[name] = {**default, **values[name]}
+    if rule.reductions and values.get('reduction', rule.reductions[0]) not in rule.reductions:
+        raise ValueError(
+            f'reduction of {key} must be one of {rule.reductions}, got {values["reduction"]!r}'
+        )
+    for name in ('temperature', 'tau'):
+        if name in values and not 0 < values[name] < float('inf'):
+            raise ValueError(f'{name} of {key} must be positive and finite, got {values[name]!r}')
     return kind(**taps, **rule.fixed, **values), rule
+
+
+def _still(x: Tensor, steep: str) -> Tensor | None:
+    """Which part of a student's tensor gets no gradient, broadcastable over it; None for none."""
+    if steep in ('zero', 'channel'):
+        kept = 1 if steep == 'zero' else 2
+        silent = (x == 0).flatten(kept).all(-1)
+        return silent.reshape(*silent.shape, *[1] * (x.dim() - kept))
+    if steep == 'flat':
+        flat = (x == x[:, :1]).all(1, keepdim=True)
+        return flat | (x == x[:1]).all() if len(x) > 1 else flat
+    if steep == 'twin':
+        flat = x.flatten(1)
+        equal = (flat[:, None] == flat[None]).all(-1)
+        return (equal.sum(1) > 1).reshape(-1, *[1] * (x.dim() - 1))
+    return None
 
 
 @MODELS.register_module()
@@ -94,6 +120,12 @@ class TorchdistillLoss(nn.Module):
     Computed in float32 whatever autocast says, in float64 for float64 tensors. Where a loss
     divides by the norm of a row, an image or a channel (PKT, ``AffinityLoss``, FT, ``KTALoss``,
     ``SKDDirectionLoss``), one that is 0 throughout counts as :math:`10^{-6}` and gets no gradient.
+    Nor does what makes torchdistill's gradient grow beyond all bounds while the value stays: an
+    image or row that is 0 (SP), a channel of an image that is 0 (``ChSimLoss``), equal logits in
+    a row or equal rows throughout (DIST, ``LogitStdKDLoss``: a head initialised with zeros), rows
+    that equal another (RKD), a student that is the teacher (``SKDDirectionLoss``).
+
+    What compares the images of a batch (SP, PKT, CC) is 0 for one image alone, and says so once.
 
     Args:
         key: name of the loss.
@@ -104,14 +136,16 @@ class TorchdistillLoss(nn.Module):
             \frac{(2\gamma)^p}{p!} (a \cdot b)^p` is a Gaussian of :math:`a - b` between unit
             vectors only. What is 0 throughout stays 0, without gradient.
         loss_weight: factor on the loss, finite and at least 0.
-        kwargs: the loss's own arguments, without those that name modules.
+        kwargs: the loss's own arguments, without those that name modules. Of a dict
+            (``kernel_config``) what is not given keeps its default.
 
     Raises:
         ImportError: if torchdistill is not installed.
         KeyError: for a name that torchdistill does not have, with those that it has.
         TypeError: for an argument that the loss does not take, with those that it takes.
         ValueError: for a loss that needs more than one tensor of each model, with the reason;
-            for a wrong ``rows``, ``reduction`` or ``loss_weight``; for ``unit`` with ``VIDLoss``.
+            for a wrong ``rows``, ``reduction``, ``temperature``, ``tau`` or ``loss_weight``; for
+            ``rows`` with a loss between maps; for ``unit`` with ``VIDLoss``.
     """
 
     def __init__(
@@ -130,6 +164,9 @@ class TorchdistillLoss(nn.Module):
         self.key, self.rows, self.unit, self.kwargs = key, rows, unit, kwargs
         self.loss_weight = checked_weight(loss_weight)
         self.loss, self.rule = _build(key, kwargs)
+        if rows is not None and 2 not in self.rule.dims:
+            raise ValueError(f'{key} compares maps: it takes no rows={rows!r}, leave it out')
+        self._alone = False
 
     def forward(self, student: Tensor | tuple[Tensor, Tensor], teacher: Tensor) -> Tensor:
         """Return the weighted loss, a scalar.
@@ -155,10 +192,18 @@ class TorchdistillLoss(nn.Module):
             ours = tuple(self._prepared(x, dtype) for x in ours)
             theirs = self._prepared(teacher.detach(), dtype)
             self._check(ours[0], theirs)
+            still = _still(ours[0], self.rule.steep)
+            if still is not None:
+                ours = (torch.where(still, ours[0].detach(), ours[0]),)
+            if self.rule.steep == 'match':  # one of its own: the hook below sees no other gradient
+                ours = (ours[0].view_as(ours[0]),)
             value: Any = ours if self.key == 'VIDLoss' else ours[0]
             if self.key == 'HierarchicalContextLoss':  # it unpacks what its own module returns
                 value = (value, None)
             loss = self.loss({TAP: {'output': value}}, {TAP: {'output': theirs}}, targets=None)
+            if self.rule.steep == 'match' and ours[0].requires_grad:
+                perfect = loss.detach() == 0
+                ours[0].register_hook(lambda grad: grad.masked_fill(perfect, 0.0))
             return self.loss_weight * loss
 
     def _prepared(self, x: Tensor, dtype: torch.dtype) -> Tensor:
@@ -181,9 +226,12 @@ class TorchdistillLoss(nn.Module):
     def _check(self, student: Tensor, teacher: Tensor) -> None:
         tensors = {'student': student, 'teacher': teacher}
         for x in tensors.values():
-            if x.dim() not in self.rule.dims or len(x) < self.rule.least or x.numel() == 0:
+            fits = x.dim() in self.rule.dims
+            if not fits or len(x) < self.rule.least or x.numel() == 0:
                 form = ' or '.join({2: '(N, C)', 4: '(N, C, H, W)'}[n] for n in self.rule.dims)
-                remedy = "; rows='images' or 'pixels' makes rows of a map" * (x.dim() == 4)
+                remedy = '; it compares images of a batch: more of them, and drop_last=True' * fits
+                if not fits and x.dim() == 4:
+                    remedy = "; rows='images' or 'pixels' makes rows of a map"
                 raise ValueError(
                     f'{self.key} takes {form} with N at least {self.rule.least}, '
                     f'got {shown(tensors)}{remedy}'
@@ -195,6 +243,14 @@ class TorchdistillLoss(nn.Module):
             raise ValueError(
                 f'{self.key}: {", ".join(axes)} must agree, got {shown(tensors)}; a connector '
                 'mends C, taps with the same stride mend H and W'
+            )
+        if len(student) == 1 and self.rule.relates and not self._alone:
+            self._alone = True
+            print_log(
+                f'{self.key} compares the images of a batch with each other: of one image '
+                'alone it is 0. Raise the batch size, or take another loss',
+                'current',
+                logging.WARNING,
             )
 
     def extra_repr(self) -> str:

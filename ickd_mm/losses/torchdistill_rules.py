@@ -22,8 +22,13 @@ class Rule(NamedTuple):
             examples.
         fixed: values that an argument must have here, because it weighs labels.
         least: rows or images that are needed to compare any.
+        relates: whether rows or images are compared with each other, so that one alone gives 0.
         norms: over what the loss divides by a norm without a guard for 0: '' for nothing, 'N'
             for a row or an image, 'NC' for a channel of an image.
+        steep: where a guard keeps the value finite and lets its derivative grow beyond 10^5: ''
+            nowhere, 'zero' in a row or an image that is 0, 'channel' in a channel of an image
+            that is 0, 'flat' in a row of equal entries and where all rows are equal, 'twin' in
+            rows that equal another, 'match' where the student is the teacher.
     """
 
     dims: tuple[int, ...] = ANY
@@ -32,7 +37,9 @@ class Rule(NamedTuple):
     defaults: dict[str, Any] = {}
     fixed: dict[str, Any] = {}
     least: int = 1
+    relates: bool = False
     norms: str = ''
+    steep: str = ''
 
 
 _MEAN_SUM, _BATCH_SUM = ('mean', 'sum'), ('batchmean', 'sum')
@@ -43,25 +50,39 @@ RULES = {
     'ATLoss': Rule(MAPS, 'NHW'),
     'AffinityLoss': Rule(MAPS, reductions=_MEAN_SUM, norms='NC'),
     'AltActTransferLoss': Rule(reductions=_MEAN_SUM, defaults={'margin': 1.0, 'reduction': 'mean'}),
-    'CCKDLoss': Rule(ROWS, 'N', _BATCH_SUM, {'kernel_config': _GAUSSIAN, 'reduction': 'batchmean'}),
-    'ChSimLoss': Rule(MAPS, 'NC'),
-    'DISTLoss': Rule(ROWS),
+    'CCKDLoss': Rule(
+        ROWS,
+        'N',
+        _BATCH_SUM,
+        {'kernel_config': _GAUSSIAN, 'reduction': 'batchmean'},
+        relates=True,
+    ),
+    'ChSimLoss': Rule(MAPS, 'NC', steep='channel'),
+    'DISTLoss': Rule(ROWS, steep='flat'),
     'FTLoss': Rule(reductions=_MEAN_SUM, norms='N'),
     'HierarchicalContextLoss': Rule(MAPS, reductions=_MEAN_SUM),
     'KDLoss': Rule(ROWS, reductions=_KL, defaults={'temperature': 1.0}, fixed=_NO_LABELS),
     'KTALoss': Rule(reductions=_MEAN_SUM, norms='N'),
-    'LogitStdKDLoss': Rule(ROWS, reductions=_KL, defaults={'temperature': 2.0}, fixed=_NO_LABELS),
-    'PKTLoss': Rule(ROWS, 'N', norms='N'),
+    'LogitStdKDLoss': Rule(
+        ROWS,
+        reductions=_KL,
+        defaults={'temperature': 2.0},
+        fixed=_NO_LABELS,
+        steep='flat',
+    ),
+    'PKTLoss': Rule(ROWS, 'N', relates=True, norms='N'),
     'RKDLoss': Rule(
         ANY,
         'N',
         _MEAN_SUM,
         {'dist_factor': 1.0, 'angle_factor': 2.0, 'reduction': 'mean'},
         least=2,
+        relates=True,
+        steep='twin',
     ),
-    'SKDDirectionLoss': Rule(ROWS, 'N', least=2, norms='N'),
+    'SKDDirectionLoss': Rule(ROWS, 'N', least=2, relates=True, norms='N', steep='match'),
     'SKDInstanceLoss': Rule(ROWS),
-    'SPKDLoss': Rule(ANY, 'N', _BATCH_SUM, {'reduction': 'batchmean'}),
+    'SPKDLoss': Rule(ANY, 'N', _BATCH_SUM, {'reduction': 'batchmean'}, relates=True, steep='zero'),
     'VIDLoss': Rule(MAPS),
 }
 

@@ -1,5 +1,7 @@
 """Laying out, running and remembering runs, with a quick stand-in for the training tool."""
 
+import dataclasses
+import itertools
 import json
 import sys
 import textwrap
@@ -35,7 +37,7 @@ def configs(tmp_path, monkeypatch):
     monkeypatch.setattr(run_module, 'tool', lambda name: tool)
     files = [tmp_path / 'alone.py', tmp_path / 'taught.py']
     for file in files:
-        file.write_text('')
+        file.write_text('val_cfg = dict()\n')
     return [str(file) for file in files]
 
 
@@ -80,7 +82,7 @@ def test_an_edited_config_is_another_run(configs, tmp_path):
 def test_other_weights_of_the_teacher_are_another_run(tmp_path):
     weights, other = tmp_path / 'teacher.pth', tmp_path / 'teacher.py'
     weights.write_bytes(b'one')
-    other.write_text("model = dict(type='B')\n")
+    other.write_text("model = dict(type='B')\nval_cfg = dict()\n")
     config = tmp_path / 'taught.py'
     config.write_text(
         f"model = dict(type='ickd_mm.FeatureDistiller', student=dict(type='A'), "
@@ -91,7 +93,7 @@ def test_other_weights_of_the_teacher_are_another_run(tmp_path):
     assert run.identity() == first
     weights.write_bytes(b'two')
     second = run.identity()
-    other.write_text("model = dict(type='C')\n")
+    other.write_text("model = dict(type='C')\nval_cfg = dict()\n")
     third = run.identity()
     assert len({json.dumps(i) for i in (first, second, third)}) == 3
     named = Run(str(config), tmp_path / 'r', (('model.teacher_ckpt', 'https://a.b/c.pth'),))
@@ -143,7 +145,7 @@ def test_a_config_that_changes_during_the_run_gives_no_result(configs, tmp_path)
         run.finish(process, 0.0)
     # What was trained is kept under what it was.
     assert run.finished() is None and run.set_aside() == tmp_path / 'r.1.before'
-    (tmp_path / 'alone.py').write_text('')
+    (tmp_path / 'alone.py').write_text('val_cfg = dict()\n')
     assert run.finished().score == 40.0
 
 
@@ -214,6 +216,16 @@ def test_an_interrupted_run_resumes(configs, tmp_path):
     assert '--resume' in run.command() and run.command()[0] == sys.executable
 
 
+def test_a_run_that_went_on_from_a_checkpoint_is_marked(configs, tmp_path):
+    cells = lay_out(configs, [0], [], tmp_path / 'out')
+    run = cells[0].runs[0]
+    run.start(1).wait()  # killed before its result was stored
+    (run.folder / 'last_checkpoint').write_text('iter_5.pth')
+    _, results = collect(cells)
+    assert results['alone'][0].resumed and not results['taught'][0].resumed
+    assert remembered(cells) == results
+
+
 def test_the_score_is_the_last_validations(tmp_path):
     for start, lines in {
         'a': [dict(step=1, loss=1, time=9.0), dict(step=10, mIoU=5.0), dict(step=20, mIoU=6.0)],
@@ -243,8 +255,29 @@ def test_scores_without_steps(tmp_path):
 
 
 def test_a_run_without_a_score_is_an_error(tmp_path):
-    with pytest.raises(RuntimeError, match='logged none of'):
+    with pytest.raises(RuntimeError, match='no score mIoU or .*logged nothing$'):
         read_result(tmp_path, 1.0)
+    (tmp_path / 'a/vis_data').mkdir(parents=True)
+    lines = [dict(step=5, loss=1, time=9.0), dict(step=5, mDice=6.0, aAcc=8.0, data_time=1.0)]
+    (tmp_path / 'a/vis_data/scalars.json').write_text('\n'.join(map(json.dumps, lines)))
+    with pytest.raises(RuntimeError, match='mIoU or .*logged aAcc, mDice; name one with --metric'):
+        read_result(tmp_path, 1.0)
+    assert read_result(tmp_path, 1.0, 'mDice').score == 6.0
+
+
+def test_another_score_of_a_finished_run_is_in_its_log(configs, tmp_path):
+    run = Run(configs[0], tmp_path / 'o', ())
+    (tmp_path / 'o/a/vis_data').mkdir(parents=True)
+    line = json.dumps(dict(step=5, mIoU=7.0, mDice=6.0))
+    (tmp_path / 'o/a/vis_data/scalars.json').write_text(line)
+    kept = Result('mIoU', 7.0, 3.0, 0.5, [(5, 7.0)], resumed=True)
+    (tmp_path / 'o/result.json').write_text(
+        json.dumps(dict(dataclasses.asdict(kept), run=run.identity()))
+    )
+    assert run.finished() == kept
+    other = dataclasses.replace(run, metric='mDice').finished()
+    assert (other.metric, other.score, other.seconds, other.resumed) == ('mDice', 6.0, 3.0, True)
+    assert dataclasses.replace(run, metric='mFscore').finished() is None
 
 
 @pytest.mark.parametrize('text', ['lr', '=1', 'lr=', 'lr=,', 'a,b=1', 'a,b=1:2,3', 'a,b=(1:2)'])
@@ -277,6 +310,12 @@ def test_values_of_two_keys_keep_it_too():
 def test_a_value_that_is_a_path_names_one_folder(configs, tmp_path):
     (cell,) = lay_out(configs[:1], [0], [parse_variation('teacher=mmseg::a/b.py')], tmp_path / 'o')
     assert cell.runs[0].folder == tmp_path / 'o/alone__teacher=mmseg__a_b.py__seed=0'
+
+
+def test_a_config_without_validation_is_refused(tmp_path):
+    (tmp_path / 'none.py').write_text("model = dict(type='Plain')")
+    with pytest.raises(ValueError, match='none.py has no val_cfg: without validation'):
+        lay_out([str(tmp_path / 'none.py')], [0], [], tmp_path)
 
 
 def test_wrong_layouts(configs, tmp_path):
@@ -332,6 +371,28 @@ def test_a_gain_is_against_the_same_values(tmp_path):
     assert points['taught'] == [(10.0, 3.5, [36.0]), (20.0, 14.0, [41.0])]
     plot_final(points, 'n', 'mIoU', tmp_path / 'final.png')
     assert (tmp_path / 'final.png').stat().st_size > 5000
+
+
+def test_each_line_of_the_plot_varies_one_value(tmp_path):
+    parts = [parse_variation('n,m=30:3,10:1,0:2'), parse_variation('lr=0.1,0.2')]
+    cells = [Cell('alone', (*one, *two), {}, len(one)) for one, two in itertools.product(*parts)]
+    results = {
+        cell.name: {0: Result('mIoU', float(score), 9.0, 0.5, [(7, 1.0)])}
+        for score, cell in enumerate(cells)
+    }
+    points = final_points(cells, results, {})
+    assert points == {
+        'alone lr=0.1': [(0.0, 3.5, [4.0]), (10.0, 3.5, [2.0]), (30.0, 3.5, [0.0])],
+        'alone lr=0.2': [(0.0, 3.5, [5.0]), (10.0, 3.5, [3.0]), (30.0, 3.5, [1.0])],
+    }
+    plot_final(points, 'n', 'mIoU', tmp_path / 'final.png')  # 0 has no logarithm
+    assert (tmp_path / 'final.png').stat().st_size > 5000
+
+
+def test_the_layout_knows_what_varies_together(configs, tmp_path):
+    parts = [parse_variation('a.n,b=1:2,3:4'), parse_variation('c=5')]
+    assert [cell.together for cell in lay_out(configs[:1], [0], parts, tmp_path)] == [2, 2]
+    assert lay_out(configs[:1], [0], [], tmp_path)[0].together == 1
 
 
 def test_without_numbers_there_is_no_such_plot():

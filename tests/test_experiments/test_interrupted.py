@@ -38,12 +38,13 @@ runpy.run_path({compare!r}, run_name='__main__')
 def start(tmp_path):
     (tmp_path / 'tool.py').write_text(TOOL)
     for name in ('alone', 'taught'):
-        (tmp_path / f'{name}.py').write_text("model = dict(type='Plain')\n")
+        (tmp_path / f'{name}.py').write_text("model = dict(type='Plain')\nval_cfg = dict()\n")
 
-    def run(folder, takes=1):
+    def run(folder, *arguments, takes=1):
         code = RUN.format(compare=str(REPO / 'tools/compare.py'))
         configs = [tmp_path / 'alone.py', tmp_path / 'taught.py']
         words = [tmp_path / 'tool.py', *configs, '--seeds', '0', '1', '--work-dir', folder]
+        words += arguments
         return subprocess.Popen(
             [sys.executable, '-c', code, *map(str, words)],
             stdout=subprocess.DEVNULL,
@@ -113,6 +114,14 @@ def test_what_fails_is_said_at_the_end_and_the_rest_is_a_table(start, tmp_path):
     assert done.returncode == 1
     assert '2 failed, the next call tries again' in error and 'alone seed=1' in error
     assert rows(tmp_path / 'out') == [('taught', [45.0, 46.0], None)]  # over what has no result
+
+
+@pytest.mark.slow
+def test_a_value_that_fits_nowhere_is_said_at_once(start, tmp_path):
+    done = start(tmp_path / 'out', '--vary', 'model.type.x=1', takes=0)
+    _, error = done.communicate(timeout=120)
+    assert done.returncode == 2 and 'compare.py: error: --vary model.type.x=1: ' in error
+    assert not (tmp_path / 'out').exists()
 
 
 @pytest.mark.slow

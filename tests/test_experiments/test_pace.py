@@ -34,8 +34,10 @@ def cells(tmp_path, monkeypatch):
     tool = tmp_path / 'train.py'
     tool.write_text(textwrap.dedent(TOOL))
     monkeypatch.setattr(run_module, 'tool', lambda name: tool)
-    (tmp_path / 'alone.py').write_text("model = dict(type='EncoderDecoder')\n")
-    (tmp_path / 'taught.py').write_text("model = dict(type='ickd_mm.FeatureDistiller')\n")
+    (tmp_path / 'alone.py').write_text("model = dict(type='EncoderDecoder')\nval_cfg = dict()\n")
+    (tmp_path / 'taught.py').write_text(
+        "model = dict(type='ickd_mm.FeatureDistiller')\nval_cfg = dict()\n"
+    )
     configs = [str(tmp_path / 'alone.py'), str(tmp_path / 'taught.py')]
     return lay_out(configs, [3, 4], [], tmp_path / 'out', tmp_path / 'out/features')
 

@@ -27,8 +27,10 @@ if options['lr'] == '13':
 def configs(tmp_path, monkeypatch):
     (tmp_path / 'test.py').write_text(textwrap.dedent(TOOL))
     monkeypatch.setattr(teacher_module, 'tool', lambda name: tmp_path / name)
-    (tmp_path / 'alone.py').write_text("model = dict(type='EncoderDecoder')\n")
-    (tmp_path / 'taught.py').write_text("model = dict(type='ickd_mm.FeatureDistiller')\n")
+    (tmp_path / 'alone.py').write_text("model = dict(type='EncoderDecoder')\nval_cfg = dict()\n")
+    (tmp_path / 'taught.py').write_text(
+        "model = dict(type='ickd_mm.FeatureDistiller')\nval_cfg = dict()\n"
+    )
     return [str(tmp_path / 'alone.py'), str(tmp_path / 'taught.py')]
 
 
@@ -54,6 +56,7 @@ def test_several_teachers_have_no_one_score(configs, tmp_path):
     other = tmp_path / 'other.py'
     other.write_text(
         f"model = dict(type='ickd_mm.FeatureDistiller', teacher_ckpt={str(tmp_path / 'a.pth')!r})\n"
+        'val_cfg = dict()\n'
     )
     with pytest.warns(UserWarning, match='2 different teachers'):
         assert teacher_score(cells([*configs, str(other)], tmp_path), tmp_path / 'out') is None
@@ -62,7 +65,9 @@ def test_several_teachers_have_no_one_score(configs, tmp_path):
     with pytest.warns(UserWarning, match='2 different teachers'):
         assert teacher_score(varied, tmp_path / 'out') is None
     again = tmp_path / 'again.py'
-    again.write_text("model = dict(type='ickd_mm.FeatureDistiller', pairs=dict())\n")
+    again.write_text(
+        "model = dict(type='ickd_mm.FeatureDistiller', pairs=dict())\nval_cfg = dict()\n"
+    )
     assert teacher_score(cells([*configs, str(again)], tmp_path), tmp_path / 'out') == 60.0
 
 

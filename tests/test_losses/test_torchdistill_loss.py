@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from support import batch
 
 from ickd_mm import ICKDLoss, KLDivergence, TorchdistillLoss, VIDRegressor
@@ -153,6 +154,85 @@ def test_a_dead_channel_harms_nothing_where_channels_are_normalised(silent):
     assert loss.isfinite() and student.grad.isfinite().all() and student.grad[1, 0].any()
 
 
+STEEP = {
+    'SPKDLoss': 'an image of zeros',
+    'ChSimLoss': 'a channel of zeros',
+    'DISTLoss': 'rows of zeros',
+    'LogitStdKDLoss': 'rows of zeros',
+    'RKDLoss': 'two equal images',
+    'SKDDirectionLoss': 'the teacher itself',
+}
+
+
+def steep_case(key):
+    """A student's and a teacher's tensor, and which part of the student gets no gradient."""
+    *_, student, teacher = TABLE[key]
+    student, teacher = (x.detach() for x in tensors(student, teacher))
+    still = torch.ones_like(student, dtype=torch.bool)
+    if STEEP[key] == 'an image of zeros':
+        student[1], still[[0, 2, 3]] = 0, False
+    elif STEEP[key] == 'a channel of zeros':
+        student[1, 2], still[:] = 0, False
+        still[1, 2] = True
+    elif STEEP[key] == 'rows of zeros':
+        student[:] = 0
+    elif STEEP[key] == 'two equal images':
+        student[3], still[[0, 2]] = student[1], False
+    else:
+        student, teacher = student, student.clone()
+    return student.requires_grad_(), teacher, still
+
+
+@pytest.mark.parametrize('key', STEEP)
+def test_what_makes_the_gradient_explode_gets_none(key):
+    assert {name for name in RULES if RULES[name].steep} == {*STEEP}
+    arguments, theirs, *_ = TABLE[key]
+    student, teacher, still = steep_case(key)
+    want = getattr(mid_level, key)(**theirs)(
+        {'x': {'output': student}}, {'x': {'output': teacher}}, targets=None
+    )
+    (wild,) = torch.autograd.grad(want, student)
+    assert not wild.isfinite().all() or wild.abs().max() > 1e5  # the fault is there
+    twice = student * 1.0  # the student's own loss reads the same tensor
+    loss = TorchdistillLoss(key, **arguments)(twice, teacher)
+    assert loss.item() == pytest.approx(want.item())
+    (own,) = torch.autograd.grad(loss, student, retain_graph=True)
+    assert own.abs().max() < 100 and not own[still].any() and (own.any() or still.all())
+    (both,) = torch.autograd.grad(loss + twice.sum(), student)
+    assert torch.allclose(both, own + 1)
+
+
+@pytest.mark.parametrize('key', ['DISTLoss', 'LogitStdKDLoss'])
+def test_equal_rows_and_flat_rows_of_logits(key):
+    logits = torch.randn(1, 6).repeat(4, 1).requires_grad_()
+    teacher = torch.randn(4, 6)
+    TorchdistillLoss(key)(logits, teacher).backward()
+    assert logits.grad.abs().max() < 100
+    mixed = torch.randn(4, 6)
+    mixed[1] = 7.0
+    mixed.requires_grad_()
+    TorchdistillLoss(key)(mixed, teacher).backward()
+    assert mixed.grad.abs().max() < 100 and not mixed.grad[1].any() and mixed.grad[0].any()
+    one = torch.randn(1, 6, requires_grad=True)
+    TorchdistillLoss(key)(one, teacher[:1]).backward()
+    assert one.grad.any()  # a row alone equals no other
+
+
+@pytest.mark.parametrize('key', ['SPKDLoss', 'PKTLoss', 'CCKDLoss'])
+def test_an_image_alone_has_no_relations_and_says_so_once(key, caplog):
+    loss = TorchdistillLoss(key, unit=True)
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    try:
+        loss(*tensors((4, 6), (4, 6)))
+        assert 'of one image alone it is 0' not in caplog.text
+        for _ in range(2):
+            assert abs(loss(*tensors((1, 6), (1, 6)))) < 1e-6
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert caplog.text.count('of one image alone it is 0') == 1
+
+
 @pytest.mark.parametrize('key', [key for key in TABLE if not RULES[key].norms])
 def test_zeros_are_zeros_for_losses_that_divide_by_no_norm(key):
     arguments, theirs, *shapes = TABLE[key]
@@ -214,6 +294,16 @@ def test_arguments_are_checked():
         TorchdistillLoss('SPKDLoss', student_output_path='layer4')
     with pytest.raises(ValueError, match="one of .'batchmean', 'sum'., got 'mean'"):
         TorchdistillLoss('SPKDLoss', reduction='mean')
+    with pytest.raises(ValueError, match='one of .*, got None'):
+        TorchdistillLoss('SPKDLoss', reduction=None)
+    with pytest.raises(TypeError, match='ChSimLoss takes no .grid. here; it takes no arguments'):
+        TorchdistillLoss('ChSimLoss', grid=2)
+    with pytest.raises(ValueError, match='tau of DISTLoss must be positive and finite, got 0'):
+        TorchdistillLoss('DISTLoss', tau=0)
+    with pytest.raises(ValueError, match='temperature of KDLoss must be positive .* got -1.0'):
+        TorchdistillLoss('KDLoss', temperature=-1.0)
+    with pytest.raises(ValueError, match="ATLoss compares maps: it takes no rows='images'"):
+        TorchdistillLoss('ATLoss', rows='images')
     with pytest.raises(ValueError, match='mode `papers`'):
         TorchdistillLoss('ATLoss', mode='papers')
     with pytest.raises(ValueError, match='rows must be'):
@@ -224,8 +314,18 @@ def test_arguments_are_checked():
 
 @pytest.mark.parametrize('key', ['RKDLoss', 'SKDDirectionLoss'])
 def test_relations_need_two_rows(key):
-    with pytest.raises(ValueError, match='N at least 2'):
+    with pytest.raises(ValueError, match='N at least 2.*more of them, and drop_last=True'):
         TorchdistillLoss(key)(*tensors((1, 6), (1, 6)))
+
+
+def test_a_part_of_the_kernel_keeps_the_rest():
+    student, teacher = tensors(ROW, WIDE_ROW)
+    whole = dict(type='gaussian', gamma=0.3, max_p=2)
+    part = TorchdistillLoss('CCKDLoss', kernel_config=dict(gamma=0.3))(student, teacher)
+    assert part == TorchdistillLoss('CCKDLoss', kernel_config=whole)(student, teacher)
+    linear = TorchdistillLoss('CCKDLoss', kernel_config=dict(type='bilinear'))(student, teacher)
+    want = (student @ student.T - teacher @ teacher.T).norm() / 16
+    assert linear.item() == pytest.approx(want.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize('dtype, rel', [(torch.float32, 1e-5), (torch.float64, 1e-10)])
@@ -300,3 +400,15 @@ def test_without_torchdistill_the_extra_is_named():
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.stdout.count("pip install 'ickd-mm[torchdistill]'") == 2, done.stderr
+
+
+def test_without_torchvision_the_losses_work_and_the_regressor_names_it():
+    code = (
+        'import sys; sys.modules["torchvision"] = None\n'
+        'import ickd_mm\n'
+        'print(ickd_mm.TorchdistillLoss("SPKDLoss").key)\n'
+        'try: ickd_mm.VIDRegressor(2, 3)\n'
+        'except ImportError as error: print(error)\n'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.stdout.startswith('SPKDLoss\nVIDRegressor needs torchvision, which'), done.stderr
