@@ -216,6 +216,15 @@ def write(lines: list[Line], metric: str, root: Path, teacher: float | None = No
                 plain.writerow([*names, f'{abs(mean):.2f}', interval, len(both)])
 
 
+def _config_of(folder: str, keys: list[str]) -> str:
+    """Name of the config in the name of a run's folder: what stands before the first key."""
+    ends = [end for key in keys for end in (key, key.rsplit('.', 1)[-1])]
+    for sign in (*(f'__{end}=' for end in ends), '__'):
+        if sign in folder:
+            return folder.split(sign)[0]
+    return folder
+
+
 def write_runs(root: Path) -> None:
     """Write ``runs.csv``: the scores over the training of every finished run in a folder.
 
@@ -232,10 +241,10 @@ def write_runs(root: Path) -> None:
                 continue
             run = json.loads(result.read_text())
             options = dict(run['run'].pop('options'))
+            config = _config_of(result.parent.name, list(options))
             state = hashlib.sha256(json.dumps(run['run'], sort_keys=True).encode()).hexdigest()[:8]
             seed = options.pop('randomness.seed', '')
             varied = f'{",".join(options)}={":".join(options.values())}' if options else ''
-            config = result.parent.name.split('__')[0]
             for at, score in run['curve']:
                 writer.writerow([config, varied, seed, at, f'{score:.2f}', state])
 

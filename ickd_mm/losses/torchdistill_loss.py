@@ -130,7 +130,9 @@ class TorchdistillLoss(nn.Module):
     Args:
         key: name of the loss.
         rows: how a map (N, C, H, W) becomes rows (N, C) for losses between vectors: 'images'
-            takes the mean over H and W, 'pixels' makes every pixel a row; None leaves maps.
+            takes the mean over H and W, 'pixels' makes every pixel a row; None leaves maps. What
+            compares rows with each other needs the square of their number, RKD C times that:
+            'pixels' is for small maps only then.
         unit: whether every row, or every pixel's channels of a map, is divided by its Euclidean
             norm first. ``CCKDLoss`` wants that: its kernel :math:`e^{-2\gamma} \sum_p
             \frac{(2\gamma)^p}{p!} (a \cdot b)^p` is a Gaussian of :math:`a - b` between unit
@@ -232,6 +234,8 @@ class TorchdistillLoss(nn.Module):
                 remedy = '; it compares images of a batch: more of them, and drop_last=True' * fits
                 if not fits and x.dim() == 4:
                     remedy = "; rows='images' or 'pixels' makes rows of a map"
+                    if self.rule.relates:
+                        remedy += " (it compares all with all: 'pixels' is for small maps only)"
                 raise ValueError(
                     f'{self.key} takes {form} with N at least {self.rule.least}, '
                     f'got {shown(tensors)}{remedy}'

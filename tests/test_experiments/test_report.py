@@ -110,6 +110,7 @@ def test_the_better_of_two_lines_is_so_over_their_common_seeds(tmp_path):
 def test_all_finished_runs_of_a_folder_are_one_file(tmp_path):
     for name, options, curve in (
         ('kd__w=1,(2,3)__seed=0', {'a.w': '1', 'b': '(2,3)', 'randomness.seed': 0}, [[5, 1.0]]),
+        ('my__cfg__a.w=1__seed=0', {'a.w': '1', 'randomness.seed': 0}, [[5, 4.0]]),
         ('student__seed=1', {'randomness.seed': 1}, [[5, 2.0], [9, 3.456]]),
         ('student__seed=1.1.before', {'randomness.seed': 1}, [[5, 9.0]]),
     ):
@@ -118,11 +119,12 @@ def test_all_finished_runs_of_a_folder_are_one_file(tmp_path):
         (tmp_path / name / 'result.json').write_text(json.dumps(result))
     write_runs(tmp_path)
     rows = list(csv.reader(io.StringIO((tmp_path / 'runs.csv').read_text())))
-    assert rows[1][5] != rows[2][5] and rows == [
+    assert rows[1][5] != rows[3][5] and rows == [
         ['config', 'varied', 'seed', 'at', 'score', 'state'],
         ['kd', 'a.w,b=1:(2,3)', '0', '5', '1.00', rows[1][5]],
-        ['student', '', '1', '5', '2.00', rows[2][5]],
-        ['student', '', '1', '9', '3.46', rows[2][5]],
+        ['my__cfg', 'a.w=1', '0', '5', '4.00', rows[2][5]],
+        ['student', '', '1', '5', '2.00', rows[3][5]],
+        ['student', '', '1', '9', '3.46', rows[3][5]],
     ]
 
 
