@@ -2,6 +2,7 @@
 
 import csv
 import re
+import statistics
 
 import pytest
 import yaml
@@ -48,3 +49,30 @@ def test_the_metafile_has_the_same_means(task):
     results = kept(task)
     for name, row in results.items():
         assert list(means[name].values()) == [round(float(row['mean']), 1)]
+
+
+LONG = {
+    'ICKD-S beside FitNet': 'ickd_s_fitnet',
+    'FitNet': 'fitnet',
+    'ICKD-S': 'ickd_s',
+    'student alone': 'student',
+}
+
+
+def test_the_long_schedule_is_its_kept_runs():
+    scores = {name: {} for name in LONG.values()}
+    with open(DOCS / 'comparison/segmentation_long_runs.csv', newline='') as file:
+        for row in csv.DictReader(file):
+            if row['at'] == '1800':
+                scores[row['config']][row['seed']] = float(row['score'])
+    text = (DOCS / 'comparison.md').read_text(encoding='utf-8')
+    for label, name in LONG.items():
+        pattern = rf'^\| {label} \| \**([\d.]+) ± ([\d.]+)\** \|(?: ([+][\d.]+) ± [\d.]+)? \|'
+        mean, sd, gain = re.search(pattern, text, re.M).groups()
+        values, alone = scores[name], scores['student']
+        assert len(values) == 5
+        assert float(mean) == pytest.approx(statistics.mean(values.values()), abs=0.0501)
+        assert float(sd) == pytest.approx(statistics.stdev(values.values()), abs=0.0501)
+        if gain:
+            differences = [values[seed] - alone[seed] for seed in alone]
+            assert float(gain) == pytest.approx(statistics.mean(differences), abs=0.0501)
