@@ -1,8 +1,6 @@
-# Correlation congruence between pooled features (Peng et al., arXiv 1904.01802).
-# Weight 0.002: the best of 0.002, 0.02 and 0.2 (docs/comparison.md); 0.02 in
-# scripts/run_cifar_distill.sh of HobbitLong/RepDistiller (which compares neighbours in the batch;
-# torchdistill has the paper's kernel between all). The rows are as they are, where that kernel is a
-# Gaussian of unit rows only: the segmentation's cc.py has those (docs/comparison.md).
+# Correlation congruence between pooled features (Peng et al., arXiv 1904.01802), of unit length,
+# as its kernel asks for; without the paper's embeddings. Weight 100: the best of 1, 10, 100 and
+# 1000 (docs/comparison.md).
 _base_ = '../../_base_/distilled/resnet_digits.py'
 model = dict(
     pairs=dict(
@@ -13,4 +11,5 @@ model = dict(
                 type='ickd_mm.TorchdistillLoss',
                 key='CCKDLoss',
                 rows='images',
-                loss_weight=0.002))))
+                unit=True,
+                loss_weight=100.0))))

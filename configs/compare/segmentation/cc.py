@@ -1,6 +1,6 @@
 # Correlation congruence between pooled features (Peng et al., arXiv 1904.01802), of unit length,
-# as its kernel asks for; without the paper's embeddings. Weight 100: the best of 1, 10 and 100
-# (docs/comparison.md).
+# as its kernel asks for; without the paper's embeddings. Weight 100: the best of 1, 10, 100 and
+# 1000 (docs/comparison.md).
 _base_ = '../../_base_/distilled/pspnet_digits.py'
 model = dict(
     pairs=dict(

@@ -1,5 +1,6 @@
 # DIST, every pixel a sample. 10 times the weights 1 and 1 of Huang et al. (arXiv
-# 2205.10536, segmentation/losses/dist_kd.py of hunto/DIST_KD) are the best of 0.1, 1 and 10 times.
+# 2205.10536, segmentation/losses/dist_kd.py of hunto/DIST_KD) are the best of 0.1 to 100
+# times.
 _base_ = '../../_base_/distilled/pspnet_digits.py'
 model = dict(
     pairs=dict(

@@ -1,5 +1,6 @@
 # Variational information distillation (Ahn et al., arXiv 1904.05835). Weight 100: the best of
-# 1, 10 and 100 (docs/comparison.md); 1 in scripts/run_cifar_distill.sh of HobbitLong/RepDistiller.
+# 1, 10, 100 and 1000 (docs/comparison.md); 1 in scripts/run_cifar_distill.sh of
+# HobbitLong/RepDistiller.
 _base_ = '../../_base_/distilled/pspnet_digits.py'
 model = dict(
     pairs=dict(
