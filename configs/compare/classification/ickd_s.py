@@ -1,5 +1,5 @@
-# ICKD-S. No weight of it was ever released; 5, the demo's, is the best of 0.5, 5 and 50, with 50
-# level (docs/comparison.md).
+# ICKD-S. No weight of it was ever released; 50 is the best of 0.5, 5, 50 and 500
+# (docs/comparison.md).
 _base_ = '../../_base_/distilled/resnet_digits.py'
 model = dict(
     pairs=dict(
@@ -7,4 +7,4 @@ model = dict(
             student='backbone.layer4',
             teacher='backbone.layer4',
             connector=dict(type='ickd_mm.ConvConnector', kernel_size=1),
-            loss=dict(type='ickd_mm.ICKDLoss', grid=(2, 2), loss_weight=5.0))))
+            loss=dict(type='ickd_mm.ICKDLoss', grid=(2, 2), loss_weight=50.0))))

@@ -1,4 +1,5 @@
-# ICKD-S and FitNet on the same map, each with a connector of its own.
+# ICKD-S and FitNet on the same map, each with a connector of its own. Weights: FitNet's best, and
+# for ICKD-S the 5 that is best beside FitNet in segmentation (docs/comparison.md).
 _base_ = './fitnet.py'
 model = dict(
     pairs=dict(
