@@ -1,5 +1,5 @@
 # Probabilistic transfer of pooled features (Passalis and Tefas, arXiv 1803.10837).
-# Weight 300: the best of 300, 3000 and 30000 (docs/comparison.md); the last in
+# Weight 300: the best of 30, 300, 3000 and 30000 (docs/comparison.md); the last in
 # scripts/run_cifar_distill.sh of HobbitLong/RepDistiller.
 _base_ = '../../_base_/distilled/resnet_digits.py'
 model = dict(

@@ -1,6 +1,6 @@
 # Relations between pooled features (Park et al., arXiv 1904.05068). Distances 25, angles 50
-# (distiller_zoo/RKD.py of HobbitLong/RepDistiller), together times 0.01: the best of 1, 0.1 and
-# 0.01 (docs/comparison.md).
+# (distiller_zoo/RKD.py of HobbitLong/RepDistiller), together times 0.01: the best of 1, 0.1,
+# 0.01 and 0.001 (docs/comparison.md).
 _base_ = '../../_base_/distilled/resnet_digits.py'
 model = dict(
     pairs=dict(
