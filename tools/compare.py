@@ -188,6 +188,8 @@ def main() -> None:
             failures = compare(cells, args)
     except Timeout:
         parser.error(f'another comparison runs in {args.work_dir}: wait, or give a --work-dir')
+    except RuntimeError as error:  # finished runs without the score that is asked for
+        sys.exit(f'compare.py: error: {error}')
     if failures:
         sys.exit('\n\n'.join([f'{len(failures)} failed, the next call tries again:', *failures]))
 

@@ -166,6 +166,9 @@ class Run:
         """Return the result if this very run has finished before, else None.
 
         One that was set aside for another in the meantime changes places with that.
+
+        Raises:
+            RuntimeError: if it has, without the score that is asked for, with those that it has.
         """
         identity = self.identity()
         done = self._stored(self.folder, identity)
@@ -183,12 +186,12 @@ class Run:
             if stored.pop('run') == identity:
                 curve = [(int(step), score) for step, score in stored.pop('curve')]
                 result = Result(**stored, curve=curve)
-                if self.metric not in (None, result.metric):  # its log has the other one too
-                    other = read_result(folder, result.seconds, self.metric)
-                    other.shared, other.resumed = result.shared, result.resumed
-                    return other
-                return result
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError):
+                if result.metric in (METRICS if self.metric is None else (self.metric,)):
+                    return result
+                other = read_result(folder, result.seconds, self.metric)  # the log has all scores
+                other.shared, other.resumed = result.shared, result.resumed
+                return other
+        except (OSError, ValueError, KeyError, TypeError):
             pass
         return None
 

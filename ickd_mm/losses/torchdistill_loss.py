@@ -73,15 +73,18 @@ def _build(key: str, kwargs: dict[str, Any]) -> tuple[nn.Module, Rule]:
             raise TypeError(f'{key} takes no {name!r} here{why}; it takes {takes}')
     values = {**rule.defaults, **kwargs}
     for name, default in rule.defaults.items():
-        if isinstance(default, dict) and isinstance(values[name], dict):
+        if isinstance(default, dict):
+            if not isinstance(values[name], dict):
+                raise TypeError(f'{name} of {key} must be a dict, got {values[name]!r}')
             values[name] = {**default, **values[name]}
     if rule.reductions and values.get('reduction', rule.reductions[0]) not in rule.reductions:
         raise ValueError(
             f'reduction of {key} must be one of {rule.reductions}, got {values["reduction"]!r}'
         )
     for name in ('temperature', 'tau'):
-        if name in values and not 0 < values[name] < float('inf'):
-            raise ValueError(f'{name} of {key} must be positive and finite, got {values[name]!r}')
+        value = values.get(name, 1.0)
+        if not isinstance(value, (int, float)) or not 0 < value < float('inf'):
+            raise ValueError(f'{name} of {key} must be positive and finite, got {value!r}')
     return kind(**taps, **rule.fixed, **values), rule
 
 
@@ -91,9 +94,9 @@ def _still(x: Tensor, steep: str) -> Tensor | None:
         kept = 1 if steep == 'zero' else 2
         silent = (x == 0).flatten(kept).all(-1)
         return silent.reshape(*silent.shape, *[1] * (x.dim() - kept))
-    if steep == 'flat':
+    if steep in ('flat', 'uniform'):
         flat = (x == x[:, :1]).all(1, keepdim=True)
-        return flat | (x == x[:1]).all() if len(x) > 1 else flat
+        return flat | (x == x[:1]).all() if steep == 'uniform' and len(x) > 1 else flat
     if steep == 'twin':
         flat = x.flatten(1)
         equal = (flat[:, None] == flat[None]).all(-1)
@@ -122,8 +125,9 @@ class TorchdistillLoss(nn.Module):
     ``SKDDirectionLoss``), one that is 0 throughout counts as :math:`10^{-6}` and gets no gradient.
     Nor does what makes torchdistill's gradient grow beyond all bounds while the value stays: an
     image or row that is 0 (SP), a channel of an image that is 0 (``ChSimLoss``), equal logits in
-    a row or equal rows throughout (DIST, ``LogitStdKDLoss``: a head initialised with zeros), rows
-    that equal another (RKD), a student that is the teacher (``SKDDirectionLoss``).
+    a row (DIST, ``LogitStdKDLoss``: a head initialised with zeros), equal rows throughout (DIST),
+    rows that equal another (RKD), a student that is the teacher (``SKDDirectionLoss``; where one
+    row's relations alone are the teacher's, that step has no gradient from it).
 
     What compares the images of a batch (SP, PKT, CC) is 0 for one image alone, and says so once.
 
@@ -204,8 +208,8 @@ class TorchdistillLoss(nn.Module):
                 value = (value, None)
             loss = self.loss({TAP: {'output': value}}, {TAP: {'output': theirs}}, targets=None)
             if self.rule.steep == 'match' and ours[0].requires_grad:
-                perfect = loss.detach() == 0
-                ours[0].register_hook(lambda grad: grad.masked_fill(perfect, 0.0))
+                finite = loss.detach().isfinite()  # then NaN is of the root of a difference of 0
+                ours[0].register_hook(lambda grad: grad.masked_fill(grad.isnan() & finite, 0.0))
             return self.loss_weight * loss
 
     def _prepared(self, x: Tensor, dtype: torch.dtype) -> Tensor:

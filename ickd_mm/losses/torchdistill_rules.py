@@ -27,8 +27,9 @@ class Rule(NamedTuple):
             for a row or an image, 'NC' for a channel of an image.
         steep: where a guard keeps the value finite and lets its derivative grow beyond 10^5: ''
             nowhere, 'zero' in a row or an image that is 0, 'channel' in a channel of an image
-            that is 0, 'flat' in a row of equal entries and where all rows are equal, 'twin' in
-            rows that equal another, 'match' where the student is the teacher.
+            that is 0, 'flat' in a row of equal entries, 'uniform' there and where all rows are
+            equal, 'twin' in rows that equal another, 'match' where relations of the student are
+            the teacher's.
     """
 
     dims: tuple[int, ...] = ANY
@@ -58,7 +59,7 @@ RULES = {
         relates=True,
     ),
     'ChSimLoss': Rule(MAPS, 'NC', steep='channel'),
-    'DISTLoss': Rule(ROWS, steep='flat'),
+    'DISTLoss': Rule(ROWS, steep='uniform'),
     'FTLoss': Rule(reductions=_MEAN_SUM, norms='N'),
     'HierarchicalContextLoss': Rule(MAPS, reductions=_MEAN_SUM),
     'KDLoss': Rule(ROWS, reductions=_KL, defaults={'temperature': 1.0}, fixed=_NO_LABELS),

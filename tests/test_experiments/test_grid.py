@@ -277,7 +277,15 @@ def test_another_score_of_a_finished_run_is_in_its_log(configs, tmp_path):
     assert run.finished() == kept
     other = dataclasses.replace(run, metric='mDice').finished()
     assert (other.metric, other.score, other.seconds, other.resumed) == ('mDice', 6.0, 3.0, True)
-    assert dataclasses.replace(run, metric='mFscore').finished() is None
+    with pytest.raises(RuntimeError, match='no score mFscore; its validations logged mDice, mIoU'):
+        dataclasses.replace(run, metric='mFscore').finished()
+    assert [path.name for path in tmp_path.glob('o*')] == ['o']  # nothing was set aside
+    # Stored with another score: without a name, mIoU counts.
+    kept = Result('mDice', 6.0, 3.0, 0.5, [(5, 6.0)])
+    (tmp_path / 'o/result.json').write_text(
+        json.dumps(dict(dataclasses.asdict(kept), run=run.identity()))
+    )
+    assert run.finished().metric == 'mIoU'
 
 
 @pytest.mark.parametrize('text', ['lr', '=1', 'lr=', 'lr=,', 'a,b=1', 'a,b=1:2,3', 'a,b=(1:2)'])

@@ -207,7 +207,7 @@ def test_equal_rows_and_flat_rows_of_logits(key):
     logits = torch.randn(1, 6).repeat(4, 1).requires_grad_()
     teacher = torch.randn(4, 6)
     TorchdistillLoss(key)(logits, teacher).backward()
-    assert logits.grad.abs().max() < 100
+    assert logits.grad.abs().max() < 100 and logits.grad.any() == (key == 'LogitStdKDLoss')
     mixed = torch.randn(4, 6)
     mixed[1] = 7.0
     mixed.requires_grad_()
@@ -216,6 +216,14 @@ def test_equal_rows_and_flat_rows_of_logits(key):
     one = torch.randn(1, 6, requires_grad=True)
     TorchdistillLoss(key)(one, teacher[:1]).backward()
     assert one.grad.any()  # a row alone equals no other
+
+
+def test_one_row_whose_relations_are_the_teachers_gives_no_nan():
+    teacher, student = torch.eye(4, 6), torch.eye(4, 6)
+    student[2, 3] = 0.7
+    loss = TorchdistillLoss('SKDDirectionLoss')(student.requires_grad_(), teacher)
+    loss.backward()
+    assert loss > 0 and student.grad.isfinite().all()
 
 
 @pytest.mark.parametrize('key', ['SPKDLoss', 'PKTLoss', 'CCKDLoss'])
@@ -302,6 +310,10 @@ def test_arguments_are_checked():
         TorchdistillLoss('DISTLoss', tau=0)
     with pytest.raises(ValueError, match='temperature of KDLoss must be positive .* got -1.0'):
         TorchdistillLoss('KDLoss', temperature=-1.0)
+    with pytest.raises(ValueError, match='temperature of KDLoss must be positive .* got None'):
+        TorchdistillLoss('KDLoss', temperature=None)
+    with pytest.raises(TypeError, match='kernel_config of CCKDLoss must be a dict, got None'):
+        TorchdistillLoss('CCKDLoss', kernel_config=None)
     with pytest.raises(ValueError, match="ATLoss compares maps: it takes no rows='images'"):
         TorchdistillLoss('ATLoss', rows='images')
     with pytest.raises(ValueError, match='mode `papers`'):
