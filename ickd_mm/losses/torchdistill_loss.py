@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 import logging
+import warnings
 from difflib import SequenceMatcher
 from typing import Any
 
 import torch
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ..functional.checks import check_floating, shown
@@ -86,6 +86,16 @@ def _build(key: str, kwargs: dict[str, Any]) -> tuple[nn.Module, Rule]:
         if not isinstance(value, (int, float)) or not 0 < value < float('inf'):
             raise ValueError(f'{name} of {key} must be positive and finite, got {value!r}')
     return kind(**taps, **rule.fixed, **values), rule
+
+
+def _warn(message: str) -> None:
+    """Into the log of the training; a warning where there is no mmengine."""
+    try:
+        from mmengine.logging import print_log
+    except ImportError:
+        warnings.warn(message, stacklevel=2)
+    else:
+        print_log(message, 'current', logging.WARNING)
 
 
 def _still(x: Tensor, steep: str) -> Tensor | None:
@@ -254,11 +264,9 @@ class TorchdistillLoss(nn.Module):
             )
         if len(student) == 1 and self.rule.relates and not self._alone:
             self._alone = True
-            print_log(
+            _warn(
                 f'{self.key} compares the images of a batch with each other: of one image '
-                'alone it is 0. Raise the batch size, or take another loss',
-                'current',
-                logging.WARNING,
+                'alone it is 0. Raise the batch size, or take another loss'
             )
 
     def extra_repr(self) -> str:
