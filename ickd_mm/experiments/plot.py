@@ -120,15 +120,17 @@ def plot_final(
             line = axis.plot(x, means, 'o-', label=name)
             axis.fill_between(x, low, high, color=line[0].get_color(), alpha=0.2, lw=0)
     positive = all(value > 0 for series in points.values() for value, *_ in series)
-    scales = ('log' if positive else 'linear', 'log')
+    timed = any(seconds > 0 for series in points.values() for _, seconds, _ in series)  # or NaN
+    scales = ('log' if positive else 'linear', 'log' if timed else 'linear')
     for axis, label, scale in zip(axes, (key, 'training seconds (iterations × step)'), scales):
         axis.set(xscale=scale, xlabel=label)
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.grid(alpha=0.3, which='both')
     values = sorted({value for series in points.values() for value, *_ in series})
     axes[0].set_xticks(values, [f'{value:g}' for value in values])
-    axes[1].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes[1].xaxis.set_major_formatter(ScalarFormatter())
+    if timed:
+        axes[1].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes[1].xaxis.set_major_formatter(ScalarFormatter())
     axes[0].set(ylabel=f'final {metric}: mean and range over seeds')
     axes[0].legend(fontsize='small')
     figure.savefig(file, dpi=130)

@@ -223,14 +223,27 @@ class Run:
             words += ['--cfg-options', *options]
         return words
 
+    def _ended(self) -> bool:
+        """Whether training ended, and not its last validation: resumed, it has no score."""
+        try:
+            last = Path((self.folder / 'last_checkpoint').read_text().strip()).stem
+            cfg = Config.fromfile(self.config, import_custom_modules=False)
+            cfg.merge_from_dict(dict(self.options))
+            loop = cfg.get('train_cfg') or {}
+            end = int(loop.get('max_iters') or loop['max_epochs'])  # varied, it is text
+            return int(last.rsplit('_', 1)[-1]) >= end
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
     def start(self, threads: int | None = None) -> subprocess.Popen:
         """Start the process; its output goes to ``train.log`` in the run's folder.
 
-        What another run left there is deleted first: :meth:`set_aside` keeps it.
+        What another run left there is deleted first: :meth:`set_aside` keeps it. So is what this
+        run left when it was interrupted between its last checkpoint and its score.
         """
         identity = json.dumps(self.identity())
         mark = self.folder / IDENTITY
-        if not mark.is_file() or mark.read_text() != identity:
+        if not mark.is_file() or mark.read_text() != identity or self._ended():
             shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         mark.write_text(identity)

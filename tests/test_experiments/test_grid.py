@@ -226,6 +226,22 @@ def test_a_run_that_went_on_from_a_checkpoint_is_marked(configs, tmp_path):
     assert remembered(cells) == results
 
 
+def test_a_run_killed_before_its_last_validation_starts_anew(configs, tmp_path):
+    (tmp_path / 'alone.py').write_text('val_cfg = dict()\ntrain_cfg = dict(max_iters=9)\n')
+    cells = lay_out(configs[:1], [0], [parse_variation('train_cfg.max_iters=5')], tmp_path / 'out')
+    run = cells[0].runs[0]
+    for kept, resumed in (('iter_4.pth', True), ('iter_5.pth', False)):
+        run.start(1).wait()
+        (run.folder / 'last_checkpoint').write_text(f'{run.folder}/{kept}')
+        (run.folder / 'early/vis_data').mkdir(parents=True)
+        (run.folder / 'early/vis_data/scalars.json').write_text('{"step": 1, "mIoU": 9.0}')
+        _, results = collect(cells)
+        result = results[cells[0].name][0]
+        assert result.resumed == resumed and (1 in dict(result.curve)) == resumed
+        (run.folder / 'result.json').unlink()
+        (run.folder / 'run.json').unlink()
+
+
 def test_the_score_is_the_last_validations(tmp_path):
     for start, lines in {
         'a': [dict(step=1, loss=1, time=9.0), dict(step=10, mIoU=5.0), dict(step=20, mIoU=6.0)],
@@ -394,6 +410,8 @@ def test_each_line_of_the_plot_varies_one_value(tmp_path):
         'alone lr=0.2': [(0.0, 3.5, [5.0]), (10.0, 3.5, [3.0]), (30.0, 3.5, [1.0])],
     }
     plot_final(points, 'n', 'mIoU', tmp_path / 'final.png')  # 0 has no logarithm
+    unknown = {'alone': [(1.0, float('nan'), [4.0]), (2.0, float('nan'), [5.0])]}
+    plot_final(unknown, 'n', 'mIoU', tmp_path / 'final.png')  # shorter than the log interval
     assert (tmp_path / 'final.png').stat().st_size > 5000
 
 
