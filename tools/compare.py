@@ -21,6 +21,7 @@ from ickd_mm.experiments.grid import (
 from ickd_mm.experiments.pace import check_pace, time_steps
 from ickd_mm.experiments.plot import plot_curves, plot_final, plot_scores
 from ickd_mm.experiments.report import as_table, final_points, summarize, write, write_runs
+from ickd_mm.experiments.run import NoScore
 from ickd_mm.experiments.teacher import teacher_score
 from ickd_mm.experiments.time_left import TimeLeftColumn
 
@@ -188,7 +189,7 @@ def main() -> None:
             failures = compare(cells, args)
     except Timeout:
         parser.error(f'another comparison runs in {args.work_dir}: wait, or give a --work-dir')
-    except RuntimeError as error:  # finished runs without the score that is asked for
+    except NoScore as error:  # of finished runs
         sys.exit(f'compare.py: error: {error}')
     if failures:
         sys.exit('\n\n'.join([f'{len(failures)} failed, the next call tries again:', *failures]))

@@ -29,6 +29,10 @@ RESULT, IDENTITY, RESUMED = 'result.json', 'run.json', 'resumed'
 METRICS = ('mIoU', 'accuracy/top1')
 
 
+class NoScore(RuntimeError):
+    """A run's log does not have the score that is asked for."""
+
+
 def tool(name: str) -> Path:
     """Path of a command-line tool, in a checkout or an installed wheel.
 
@@ -168,7 +172,7 @@ class Run:
         One that was set aside for another in the meantime changes places with that.
 
         Raises:
-            RuntimeError: if it has, without the score that is asked for, with those that it has.
+            NoScore: if it has, without the score that is asked for, with those that it has.
         """
         identity = self.identity()
         done = self._stored(self.folder, identity)
@@ -312,7 +316,7 @@ def read_result(folder: Path, seconds: float, metric: str | None = None) -> Resu
         metric: the score that counts; None for mIoU or top-1, whichever there is.
 
     Raises:
-        RuntimeError: if no such score was logged, with what was.
+        NoScore: if no such score was logged, with what was.
     """
     scalars = read_scalars(folder)
     wanted = METRICS if metric is None else (metric,)
@@ -328,7 +332,7 @@ def read_result(folder: Path, seconds: float, metric: str | None = None) -> Resu
             return Result(metric, points[-1][1], seconds, step, points, iterations=last)
     scored = {key for line in scalars if 'loss' not in line for key in line}
     logged = ', '.join(sorted(scored - {'step', 'epoch', 'iter', 'time', 'data_time', 'memory'}))
-    raise RuntimeError(
+    raise NoScore(
         f'{folder} has no score {" or ".join(wanted)}; its validations logged '
         f'{logged or "nothing"}' + '; name one with --metric' * bool(logged)
     )

@@ -125,6 +125,17 @@ def test_a_value_that_fits_nowhere_is_said_at_once(start, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_score_that_finished_runs_lack_is_said_and_moves_nothing(start, tmp_path):
+    assert start(tmp_path / 'out', takes=0).wait(120) == 0
+    before = sorted(path.name for path in (tmp_path / 'out').iterdir())
+    done = start(tmp_path / 'out', '--metric', 'mDcie', takes=0)
+    _, error = done.communicate(timeout=120)
+    assert done.returncode == 1 and 'no score mDcie; its validations logged mIoU' in error
+    assert 'Traceback' not in error
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == before
+
+
+@pytest.mark.slow
 def test_two_comparisons_do_not_write_into_one_folder(start, tmp_path):
     (tmp_path / 'out').mkdir()
     with FileLock(tmp_path / 'out/.lock'):
