@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from .compat import close_gaps
+from .runtime.stack import apply_compat_patches
 from .version import __version__
 
 NETWORKS = (
@@ -20,7 +20,7 @@ NETWORKS = (
     'CIFARWideResNet',
 )
 _HOMES = {
-    **dict.fromkeys(NETWORKS, '.networks'),
+    **dict.fromkeys(NETWORKS, '.backbones'),
     'ChannelWiseDivergence': '.losses',
     'ConvConnector': '.connectors',
     'FeatureDistiller': '.distillers',
@@ -37,7 +37,7 @@ _HOMES = {
 
 __all__ = ['__version__', *_HOMES]
 
-close_gaps()
+apply_compat_patches()
 
 
 def __getattr__(name: str) -> Any:

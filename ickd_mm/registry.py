@@ -56,7 +56,7 @@ else:
 
         def get(self, key: str) -> type | None:
             if isinstance(key, str) and key.rpartition('.')[2] in NETWORKS:
-                import_module('ickd_mm.networks')
+                import_module('ickd_mm.backbones')
             return super().get(key)
 
     MODELS = _ModelRegistry(

@@ -7,7 +7,7 @@ from mmengine.registry import init_default_scope
 from support import ICKD, TEACHER, data_options, model_config, succeed, train
 
 import ickd_mm  # noqa: F401
-from ickd_mm.demo.dataset import prepare_digits
+from ickd_mm.commands.demo.dataset import prepare_digits
 from ickd_mm.registry import MODELS
 
 

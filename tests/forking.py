@@ -18,7 +18,14 @@ from yapf.yapflib import yapf_api
 
 CONTEXT = multiprocessing.get_context('forkserver')
 CONTEXT.set_forkserver_preload(
-    ['ickd_mm.cli', 'ickd_mm.distillers', 'mmseg.apis', 'torchvision', 'torch._dynamo', 'pylab']
+    [
+        'ickd_mm.commands.arguments',
+        'ickd_mm.distillers',
+        'mmseg.apis',
+        'torchvision',
+        'torch._dynamo',
+        'pylab',
+    ]
 )
 
 

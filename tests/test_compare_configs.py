@@ -8,9 +8,9 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from support import ICKD, REPO, TEACHER, data_options, scalars, succeed, train
 
-from ickd_mm.hooks import attach_to_runners
 from ickd_mm.losses import TorchdistillLoss
 from ickd_mm.registry import MODELS
+from ickd_mm.runtime import setup
 
 COMPARE = REPO / 'configs/compare'
 METHODS = {
@@ -58,7 +58,7 @@ def test_both_demos_have_every_method():
 @pytest.mark.parametrize('file', CONFIGS, ids=lambda file: f'{file.parent.name}/{file.stem}')
 def test_trains_and_its_pairs_move_the_student(file, tmp_path, digits, weights):
     cfg = prepared(file, tmp_path, digits, weights)
-    attach_to_runners()
+    setup()
     cfg.experiment_name = cfg.visualizer.name = re.sub(r'\W', '_', str(tmp_path))
     runner = Runner.from_cfg(cfg)
     runner.train()
@@ -88,7 +88,7 @@ def test_one_pair_takes_the_place_of_the_other(tmp_path, digits, weights):
     cfg = prepared(SCHEDULED, tmp_path, digits, weights)
     cfg.train_cfg.max_iters = 4
     cfg.log_processor.window_size = 1
-    attach_to_runners()
+    setup()
     cfg.experiment_name = cfg.visualizer.name = re.sub(r'\W', '_', str(tmp_path))
     Runner.from_cfg(cfg).train()
     steps = [line for line in scalars(tmp_path) if 'loss' in line]

@@ -1,4 +1,4 @@
-"""Measure: ``python tools/benchmark.py loss`` (more subcommands as ``ickd_mm/benchmark`` has)."""
+"""Measure the loss, a training step, or the hours of a whole training."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def main() -> None:
     subparsers = parser.add_subparsers(dest='command', required=True)
     modules = {}
     for name, about in COMMANDS.items():
-        if importlib.util.find_spec(f'ickd_mm.benchmark.{name}') is None:
+        if importlib.util.find_spec(f'ickd_mm.commands.benchmark.{name}') is None:
             continue
-        modules[name] = importlib.import_module(f'ickd_mm.benchmark.{name}')
+        modules[name] = importlib.import_module(f'ickd_mm.commands.benchmark.{name}')
         modules[name].add_arguments(subparsers.add_parser(name, help=about, description=about))
     args = parser.parse_args()
     modules[args.command].run(args)

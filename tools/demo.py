@@ -3,86 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
-import time
-import warnings
-from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
-
-from ickd_mm.demo.picture import draw_summary, read_scenes
-from ickd_mm.experiments.run import Result, Run, read_scalars
-
-DATA = Path('data/digits')
-ROOT = Path('work_dirs/demo')
-STUDENT = 'configs/digits/pspnet_r18_student.py'
-STAGES = {
-    'teacher': ('teacher', 'configs/digits/pspnet_r18_teacher.py', 1000),
-    'student': ('student alone', STUDENT, 450),
-    'ickd': ('student + ICKD', 'configs/digits/ickd/pspnet_r18_ickd.py', 450),
-}
-
-
-def train(run: Run, label: str, total: int, bar: Progress) -> Result:
-    """Run one training, its log read for progress."""
-    shutil.rmtree(run.folder, ignore_errors=True)
-    task = bar.add_task(f'Training the {label}', total=total)
-    started = time.time()
-    process = run.start()
-    try:
-        while process.poll() is None:
-            steps = [s['step'] for s in read_scalars(run.folder) if 'step' in s]
-            bar.update(task, completed=max(steps, default=0))
-            time.sleep(0.5)
-    finally:
-        process.terminate()
-    result = run.finish(process, started)
-    bar.update(task, completed=total)
-    return result
-
-
-def main() -> None:
-    """Parse the command line and run the three trainings."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--seed', type=int, default=0, help='of all three runs [%(default)s]')
-    args = parser.parse_args()
-    console = Console()
-    columns = TextColumn('{task.description:<28}'), BarColumn(), TimeElapsedColumn()
-    results = {}
-    with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
-        for name, (label, config, total) in STAGES.items():
-            run = Run(config, ROOT / name, (('randomness.seed', args.seed),))
-            results[name] = train(run, label, total, bar)
-
-    table = Table(title=f'Digit scenes, 250 for validation, seed {args.seed}')
-    for heading in ('', 'mIoU', 'iterations', 's / step', 'seconds'):
-        table.add_column(heading, justify='right' if heading else 'left')
-    for name, (label, _, total) in STAGES.items():
-        r = results[name]
-        cells = f'{r.score:.1f}', str(total), f'{r.step_seconds:.3f}', f'{r.seconds:.0f}'
-        table.add_row(label, *cells)
-    console.print(table)
-    gain = results['ickd'].score - results['student'].score
-    console.print(f'Distillation changed the student by {gain:+.1f} mIoU in the same iterations.')
-
-    summary: dict = {'metric': 'mIoU', 'seed': args.seed}
-    summary |= {name: result.score for name, result in results.items()}
-    summary['seconds'] = {name: round(result.seconds, 1) for name, result in results.items()}
-    (ROOT / 'summary.json').write_text(json.dumps(summary, indent=1) + '\n')
-    alone, distilled = (
-        (ROOT / name / 'last_checkpoint').read_text() for name in ('student', 'ickd')
-    )
-    warnings.simplefilter('ignore')  # mmcv-lite and mmseg speak of parts not used here
-    names = (DATA / 'ImageSets/Segmentation/val.txt').read_text().split()[:4]
-    scenes = read_scenes(DATA, names, STUDENT, alone, distilled)
-    scores = {label: results[name].score for name, (label, *_) in STAGES.items()}
-    title = f'Distilling by inter-channel correlation: {gain:+.1f} mIoU'
-    draw_summary(scores, scenes, title, ROOT / 'summary.png')
-    console.print(f'Written: {ROOT / "summary.json"}, {ROOT / "summary.png"}')
-
+from ickd_mm.commands.demo.command import run_demo
 
 if __name__ == '__main__':
-    main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--seed', type=int, default=0, help='of all three runs [%(default)s]')
+    run_demo(parser.parse_args().seed)

@@ -6,7 +6,7 @@ import argparse
 
 from rich.progress import track
 
-from ickd_mm.demo.dataset import prepare_digits
+from ickd_mm.commands.demo.dataset import prepare_digits
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
-"""Checkpoints: read safely, written for plain students."""
+"""Checkpoints: read safely, packed for plain students."""
 
 from .packing import pack, unpack
-from .reading import install_reader, read_checkpoint
-from .writing import install_writer
+from .reading import read_checkpoint
 
-__all__ = ['install_reader', 'install_writer', 'pack', 'read_checkpoint', 'unpack']
+__all__ = ['pack', 'read_checkpoint', 'unpack']

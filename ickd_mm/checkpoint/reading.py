@@ -7,17 +7,13 @@ names). Training checkpoints of mmengine hold a few things beyond tensors
 
 from __future__ import annotations
 
-import functools
 import os
 import pickle
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import get_dist_info, get_local_rank
 from mmengine.logging.history_buffer import HistoryBuffer
-from mmengine.runner import checkpoint as mmengine_checkpoint
-from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.utils import digit_version
 
 from .restricted import reader_of
@@ -100,35 +96,3 @@ def read_checkpoint(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
     except Exception as error:  # what broken bytes lead to is not for torch to foresee
         reason = f'{type(error).__name__}: {error}'.split('\n')[0]
         raise ValueError(f'{path!r} is no whole checkpoint: {reason}') from error
-
-
-def _read_local(filename: str, map_location: Any) -> Any:
-    return read_checkpoint(filename, map_location)
-
-
-def _read_url(
-    filename: str, map_location: Any = None, model_dir: str | None = None, progress: bool = True
-) -> Any:
-    """Download once a node, to torch's cache, then read there; arguments are mmengine's."""
-    folder = model_dir or os.path.join(torch.hub.get_dir(), 'checkpoints')
-    target = os.path.join(folder, os.path.basename(filename.split('?')[0]))
-    _, world_size = get_dist_info()
-    if get_local_rank() == 0 and not os.path.exists(target):
-        os.makedirs(folder, exist_ok=True)
-        torch.hub.download_url_to_file(filename, target, progress=progress)
-    if world_size > 1:
-        torch.distributed.barrier()
-    return read_checkpoint(target, map_location)
-
-
-@functools.cache
-def install_reader() -> None:
-    """Let mmengine read files and URLs through :func:`read_checkpoint`.
-
-    Uses mmengine's own extension point. Closes two gaps: mmengine 0.10.7 cannot resume its own
-    checkpoints on torch >= 2.6, and onedl-mmengine 0.10.12 falls back to unpickling anything.
-    """
-    CheckpointLoader.register_scheme(prefixes='', loader=_read_local, force=True)
-    CheckpointLoader.register_scheme(prefixes=('http://', 'https://'), loader=_read_url, force=True)
-    # open-mmlab://, torchvision:// and the like call this one by name.
-    mmengine_checkpoint.load_from_http = _read_url

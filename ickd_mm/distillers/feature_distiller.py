@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable
 from typing import Any
@@ -12,18 +11,19 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from ..checkpoint import install_reader
 from ..checkpoint.packing import OWN_PARTS
-from ..hooks import attach_to_runners
+from ..features.dry_run import dry_run_features
+from ..features.taps import Capture
+from ..preflight.image_size import image_size
+from ..preflight.model_source import locate_weights, read_student, read_teacher
+from ..randomness import preserved_randomness
 from ..registry import MODELS
-from .normalization import bridge
-from .pairs import Pair, PairConfig
-from .probe import Probe, preserved_randomness, rehearse, training_size
-from .sources import ModelSource
-from .taps import Capture
-from .teacher import FrozenTeacher
-from .teacher_run import TeacherRun
-from .weights import locate, restore
+from ..runtime import setup
+from ..teachers.frozen_teacher import FrozenTeacher
+from ..teachers.normalization import make_renormalizer
+from ..teachers.options import TeacherOptions
+from ..teachers.weights import restore
+from .pairs import Pair, PairConfig, validate_pair
 
 _STATE_DICT_HOOKS = (
     '_state_dict_hooks',
@@ -39,7 +39,7 @@ class FeatureDistiller(BaseModel):
 
     .. math:: L = L_{student} + \sum_{pairs} \ell(C(F_s), F_t)
 
-    The distiller wears the student's module tree: its children, parameter names and state
+    The distiller shares the student's module tree: its children, parameter names and state
     dict are the student's own (plus ``connectors`` and ``losses``, while there are any), and
     what it does not have itself is looked up in the student, so learning-rate rules, hooks,
     test-time augmentation and checkpoints mean what they mean without it. Evaluation and
@@ -56,7 +56,7 @@ class FeatureDistiller(BaseModel):
             student's preprocessor does not know it (a classifier's); 224 if left out
             (``tools/train.py`` fills in the crop of the training pipeline).
         teacher_run: how the teacher is run; keys and defaults as in
-            :class:`ickd_mm.distillers.teacher_run.TeacherRun`.
+            :class:`ickd_mm.teachers.options.TeacherRun`.
 
     Raises:
         TypeError, KeyError, ValueError, FileNotFoundError: before any training, naming the
@@ -73,40 +73,38 @@ class FeatureDistiller(BaseModel):
         input_size: int | tuple[int, int] | None = None,
         teacher_run: dict | None = None,
     ) -> None:
-        attach_to_runners()
-        install_reader()
-        configs, options = PairConfig.read_all(pairs), TeacherRun.read(teacher_run)
-        student_source = ModelSource.read(student, 'student')
-        teacher_source = ModelSource.read(teacher, 'teacher')
-        ckpt = locate(teacher_ckpt, teacher_source.origin)
-        if data_preprocessor is not None:
-            student_source.cfg.setdefault('data_preprocessor', data_preprocessor)
-        if not teacher_source.origin:
-            shared = student_source.cfg.get('data_preprocessor')
-            teacher_source.cfg.setdefault('data_preprocessor', copy.deepcopy(shared))
-        built = student_source.build('student')
+        setup()
+        pair_configs, options = PairConfig.read_all(pairs), TeacherOptions.read(teacher_run)
+        config = dict(type='ickd_mm.FeatureDistiller', student=student, teacher=teacher)
+        student_source = read_student(config, data_preprocessor)
+        teacher_source = read_teacher(config, student_source)
+        weights = locate_weights(teacher_ckpt, teacher_source.origin)
+        size = image_size(student_source.cfg, input_size)
+        student_model = student_source.build('student')
         for step in ('train_step', '_run_forward'):
-            if getattr(type(built), step) is not getattr(BaseModel, step):
-                raise TypeError(f'{type(built).__name__} has its own {step}: cannot distil it')
+            if getattr(type(student_model), step) is not getattr(BaseModel, step):
+                name = type(student_model).__name__
+                raise TypeError(f'{name} has its own {step}: it cannot be distilled')
         super().__init__()
-        self._wear(built)
+        self._adopt_student(student_model)
         with preserved_randomness():
-            frozen = teacher_source.build('teacher')
-            restore(frozen, ckpt)
-            size = training_size(built, input_size)
+            teacher_model = teacher_source.build('teacher')
+            restore(teacher_model, weights)
             self.pairs = self._build_pairs(
-                configs, built, frozen, size, options, str(teacher_source.cfg)
+                pair_configs, teacher_model, size, options, str(teacher_source.cfg)
             )
         self.connectors = nn.ModuleDict({p.name: p.connector for p in self.pairs if p.connector})
         self.losses = nn.ModuleDict({p.name: p.loss for p in self.pairs})
         self.pair_factors = {pair.name: 1.0 for pair in self.pairs}  # PairWeightHook changes them
 
-    def _wear(self, student: BaseModel) -> None:
-        """Take over the student's children, weights and hooks on them; it keeps its own too."""
+    def _adopt_student(self, student: BaseModel) -> None:
+        """Share the student's children, weights and state-dict hooks with it."""
         own = {'connectors', 'losses', 'pair_factors', 'pairs', 'student', 'teacher'}
         reserved = own & {*student._modules, *student._parameters}
         if reserved:
-            raise TypeError(f'the student has parts named {sorted(reserved)}: cannot distil it')
+            raise TypeError(
+                f'the student has parts named {sorted(reserved)}: it cannot be distilled'
+            )
         self._modules.clear()
         self._modules.update(student._modules)
         self._parameters, self._buffers = student._parameters, student._buffers
@@ -137,25 +135,25 @@ class FeatureDistiller(BaseModel):
     def _build_pairs(
         self,
         configs: list[PairConfig],
-        student: BaseModel,
         teacher: BaseModel,
         size: tuple[int, int],
-        options: TeacherRun,
+        options: TeacherOptions,
         source: str,
     ) -> list[Pair]:
-        ours = Probe(student, [c.student for c in configs], 'student', size)
-        theirs = Probe(teacher, [c.teacher for c in configs], 'teacher', size)
-        renormalise = bridge(student.data_preprocessor, teacher.data_preprocessor)
+        """Learn the features' shapes, freeze the teacher, build and try every pair."""
         taps = [c.teacher for c in configs]
+        ours = dry_run_features(self.student, [c.student for c in configs], 'student', size)
+        theirs = dry_run_features(teacher, taps, 'teacher', size)
+        renormalize = make_renormalizer(self.student.data_preprocessor, teacher.data_preprocessor)
         self.teacher = FrozenTeacher(
-            teacher, taps, renormalise, theirs.changed(), options, size, source
+            teacher, taps, renormalize, theirs.changed(), options, size, source
         )
         self._student_copies = ours.changed()
         pairs = []
         for config in configs:
             features = ours[config.student], theirs[config.teacher]
             pair = config.build(*features)
-            rehearse(pair, *features, size)
+            validate_pair(pair, *features, size)
             print_log(f'Distils {pair.describe(*features)}', 'current')
             if getattr(pair.loss, 'loss_weight', 1) == 0:
                 print_log(f'{pair.name} has weight 0: it changes nothing', 'current', 30)
@@ -215,7 +213,7 @@ class FeatureDistiller(BaseModel):
                 raise KeyError(f'the student has a loss {pair.name!r} itself; rename the pair')
             feature = seen[pair.student]
             if pair not in active:
-                losses[pair.name] = pair.nothing(feature)
+                losses[pair.name] = pair.zero_loss(feature)
                 continue
             if torch.is_grad_enabled() and not feature.requires_grad:
                 raise RuntimeError(

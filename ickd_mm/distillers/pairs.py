@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from ..features.taps import Tap
+from ..randomness import preserved_randomness
 from ..registry import MODELS
 from ..spelling import did_you_mean
-from .taps import Tap
 
 KEYS = ('student', 'teacher', 'connector', 'loss')
 CHANNELS = ('in_channels', 'out_channels')
@@ -152,7 +155,7 @@ class Pair:
             student = self.connector(student)
         return self.loss(student, teacher)
 
-    def nothing(self, student: Tensor) -> Tensor:
+    def zero_loss(self, student: Tensor) -> Tensor:
         """Return a loss of 0 that still reaches all that this pair trains, as DDP wants it to."""
         modules = [module for module in (self.connector, self.loss) if module is not None]
         trained = [p for module in modules for p in module.parameters() if p.requires_grad]
@@ -183,3 +186,30 @@ def _init_weights(module: nn.Module) -> None:
 
 def _shape(feature: Tensor) -> str:
     return '(' + ', '.join(['N', *(str(n) for n in feature.shape[1:])]) + ')'
+
+
+def validate_pair(pair: Pair, student: Tensor, teacher: Tensor, size: tuple[int, int]) -> None:
+    """Run a copy of a pair once on random features of the shapes that training will give.
+
+    Args:
+        pair: the pair to try.
+        student: the student's feature; only its shape counts.
+        teacher: the teacher's.
+        size: height and width of the images that give these shapes, for messages.
+
+    Raises:
+        ValueError: naming the pair, both taps and shapes, if connector or loss refuses them or
+            the loss is not a scalar.
+    """
+    try:
+        with preserved_randomness(), torch.no_grad():
+            loss: Any = copy.deepcopy(pair)(torch.randn(student.shape), torch.randn(teacher.shape))
+    except Exception as error:
+        raise ValueError(
+            f'pairs.{pair.name}: student {pair.student.path!r} {tuple(student.shape)} and teacher '
+            f'{pair.teacher.path!r} {tuple(teacher.shape)} do not go together: {error}; these are '
+            f'the shapes for images of {size[0]}x{size[1]}, model.input_size sets another size'
+        ) from error
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        got = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
+        raise ValueError(f'pairs.{pair.name}.loss must give one number, it gives {got}')

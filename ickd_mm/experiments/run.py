@@ -22,7 +22,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ..distillers.sources import read_config
+from ..preflight.model_source import read_config
 from ..registry import is_distiller
 
 RESULT, IDENTITY, RESUMED = 'result.json', 'run.json', 'resumed'

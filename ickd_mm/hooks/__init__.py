@@ -1,6 +1,5 @@
 """What is the runner's business, not the model's."""
 
-from .attach import attach_to_runners
 from .finite import FiniteCheckHook
 from .pair_weight import PairWeightHook
 from .student_checkpoint import PackCheckpointHook, UnpackCheckpointHook
@@ -12,5 +11,4 @@ __all__ = [
     'PairWeightHook',
     'TeacherValHook',
     'UnpackCheckpointHook',
-    'attach_to_runners',
 ]

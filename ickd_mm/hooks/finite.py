@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from ..checkpoint.packing import OWN_PARTS
+from ..randomness import preserved_randomness
 from ..registry import HOOKS
 from ..wrappers import unwrapped
 
@@ -113,8 +114,6 @@ class FiniteCheckHook(Hook):
 
     def _wrong_features(self, runner: Runner, data_batch: Any) -> list[str]:
         """Name the pairs whose teacher feature is wrong for this batch."""
-        from ..distillers.probe import preserved_randomness
-
         model, wrapper = unwrapped(runner.model), runner.optim_wrapper
         teacher = getattr(model, 'teacher', None)
         if teacher is None or data_batch is None:

@@ -1,7 +1,4 @@
-"""Score the teacher before training, beside the student and by the same evaluator.
-
-The distillers import this room; what is taken from them is imported when it is used.
-"""
+"""Score the teacher before training, beside the student and by the same evaluator."""
 
 from __future__ import annotations
 
@@ -15,7 +12,10 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from ..preflight.model_source import teacher_config
+from ..randomness import preserved_randomness
 from ..registry import HOOKS, MODELS
+from ..teachers.weights import restore
 
 SCORES = ('mIoU', 'accuracy/top1')
 
@@ -63,8 +63,6 @@ class TeacherValHook(Hook):
         """
         if any(key.startswith('val/teacher/') for key in runner.message_hub.log_scalars):
             return
-        from ..distillers.probe import preserved_randomness
-
         if runner.cfg.get('val_dataloader') is None or runner.cfg.get('val_evaluator') is None:
             raise ValueError('teacher_val needs val_dataloader and val_evaluator in the config')
         with preserved_randomness():
@@ -79,13 +77,8 @@ class TeacherValHook(Hook):
 
     @torch.no_grad()
     def _score(self, runner: Runner) -> tuple[dict[str, Any], dict[str, Any]]:
-        from ..distillers.plain import teacher_config
-        from ..distillers.weights import restore
-
         cfg = copy.deepcopy(runner.cfg)
-        model_cfg, weights = teacher_config(cfg.model)
-        if cfg.get('data_preprocessor') is not None:
-            model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
+        model_cfg, weights = teacher_config(cfg.model, cfg.get('data_preprocessor'))
         teacher = MODELS.build(ConfigDict(model_cfg))
         restore(teacher, weights)
         teacher.to(next(runner.model.parameters()).device).eval()

@@ -12,7 +12,8 @@ from mmengine.logging import MessageHub
 from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from ickd_mm.checkpoint import install_reader, read_checkpoint, reading
+from ickd_mm.checkpoint import read_checkpoint, reading
+from ickd_mm.runtime.checkpoint_files import install_reader
 
 
 @pytest.fixture(params=['of this torch', 'of torch < 2.6'], autouse=True)

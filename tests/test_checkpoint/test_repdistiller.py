@@ -17,10 +17,10 @@ from plain_networks import (
 )
 from support import REPO, load, run_tool, succeed
 
-from ickd_mm.checkpoint import install_reader
 from ickd_mm.checkpoint.repdistiller import PARAMETERS, convert
-from ickd_mm.distillers.weights import restore
 from ickd_mm.registry import MODELS
+from ickd_mm.runtime.checkpoint_files import install_reader
+from ickd_mm.teachers.weights import restore
 
 NARROW, WIDE = (16, 32, 64), (64, 128, 256)
 FORWARDS = {

@@ -9,8 +9,7 @@ from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
 from recipes import read_once
 
-from ickd_mm.benchmark.batches import student_of
-from ickd_mm.distillers.sources import ModelSource
+from ickd_mm.preflight.model_source import ModelSource
 from ickd_mm.registry import MODELS
 
 
@@ -83,7 +82,7 @@ def build(zoo):
     def build(cfg):
         init_default_scope(cfg.default_scope)
         if cfg.get('data_preprocessor') is not None:
-            student_of(cfg.model).setdefault('data_preprocessor', cfg.data_preprocessor)
+            cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
         zoo.serve(cfg.model)
         torch.manual_seed(0)
         model = MODELS.build(cfg.model)

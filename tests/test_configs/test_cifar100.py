@@ -8,9 +8,9 @@ from mmpretrain.structures import DataSample
 from support import REPO
 from torch.nn import functional as F
 
-from ickd_mm.distillers.taps import Capture, Tap
+from ickd_mm.features.taps import Capture, Tap
+from ickd_mm.preflight.data import LOADERS, check_data, check_teacher
 from ickd_mm.registry import MODELS
-from ickd_mm.run_checks import LOADERS, check_data, check_teacher
 
 FOLDER = REPO / 'configs/cifar100'
 ALONE = [
@@ -161,7 +161,7 @@ def test_data_that_are_missing(name, tmp_path):
         assert cfg[loader].dataset.data_root == 'data/cifar100'
         assert cfg[loader].dataset.download is False
         cfg[loader].dataset.data_root = str(tmp_path / 'none')
-    with pytest.raises(FileNotFoundError, match='none. is no folder.*docs/data.md'):
+    with pytest.raises(FileNotFoundError, match='none. is not a folder.*docs/data.md'):
         check_data(cfg, LOADERS)
     (tmp_path / 'none').mkdir()
     with pytest.raises(FileNotFoundError, match='cifar-100-python/train is missing.*docs/data.md'):

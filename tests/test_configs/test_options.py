@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 from recipes import FILES, ROOT, name, recipe
 
-from ickd_mm.cli import add_config_arguments, load_config
+from ickd_mm.commands.arguments import add_config_arguments, load_config
 
 DISTILLED = [file for file in FILES if 'teacher' in recipe(file).model]
 CHANGES = {

@@ -8,7 +8,7 @@ from mmengine.registry import DATASETS, init_default_scope
 from PIL import Image
 from recipes import recipe
 
-from ickd_mm.run_checks import set_data_root
+from ickd_mm.preflight.data import set_data_root
 
 IMAGES, EPOCHS, BATCH = 10582, 50, 16
 DEEPLAB = ('deeplabv3plus_r101', 'deeplabv3plus_r18', 'deeplabv3plus_mobilenetv2')

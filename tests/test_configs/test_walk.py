@@ -6,8 +6,8 @@ from mmengine.optim import build_optim_wrapper
 from recipes import FILES, name, recipe
 from torch import nn
 
-from ickd_mm.benchmark.batches import random_batch
-from ickd_mm.distillers.image_size import image_size
+from ickd_mm.commands.benchmark.batches import random_batch
+from ickd_mm.preflight.image_size import image_size
 
 LARGEST = 65
 

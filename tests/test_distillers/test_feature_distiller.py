@@ -178,7 +178,7 @@ def test_a_child_that_is_replaced_is_replaced_in_the_student_too(distiller):
 def test_a_teacher_dict_without_preprocessor_takes_the_students(distiller_cfg, scope):
     preprocessor = distiller_cfg.teacher.pop('data_preprocessor')
     model = MODELS.build(distiller_cfg)
-    assert model.teacher.renormalise is None
+    assert model.teacher.renormalize is None
     assert model.teacher.model.data_preprocessor.mean.flatten().tolist() == pytest.approx(
         preprocessor.mean
     )

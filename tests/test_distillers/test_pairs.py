@@ -5,8 +5,7 @@ import torch
 from mmengine.registry import DefaultScope, init_default_scope
 from torch import nn
 
-from ickd_mm.distillers.pairs import PairConfig
-from ickd_mm.distillers.probe import rehearse
+from ickd_mm.distillers.pairs import PairConfig, validate_pair
 from ickd_mm.registry import MODELS
 
 GOOD = dict(
@@ -104,17 +103,17 @@ def test_the_students_feature_goes_through_the_connector():
 def test_channels_that_do_not_match_are_refused():
     student, teacher = torch.zeros(2, 8, 4, 4), torch.zeros(2, 16, 4, 4)
     with pytest.raises(ValueError, match=r'loss_icc.*\(2, 8, 4, 4\).*\(2, 16, 4, 4\)'):
-        rehearse(build(connector=None), student, teacher, size=(32, 32))
+        validate_pair(build(connector=None), student, teacher, size=(32, 32))
 
 
 def test_map_sizes_that_a_loss_needs_equal_are_refused():
     student, teacher = torch.zeros(2, 8, 4, 4), torch.zeros(2, 8, 2, 2)
     pair = build(connector=None, loss=dict(type='ickd_mm.EqualMaps'))
     with pytest.raises(ValueError, match=r'loss_icc.*\(2, 8, 4, 4\).*\(2, 8, 2, 2\)'):
-        rehearse(pair, student, teacher, size=(32, 32))
+        validate_pair(pair, student, teacher, size=(32, 32))
 
 
 def test_a_grid_finer_than_the_map_is_refused():
     with pytest.raises(ValueError, match='finer than'):
         maps = torch.zeros(2, 8, 4, 4), torch.zeros(2, 16, 4, 4)
-        rehearse(build(loss=dict(type='ickd_mm.ICKDLoss', grid=5)), *maps, size=(32, 32))
+        validate_pair(build(loss=dict(type='ickd_mm.ICKDLoss', grid=5)), *maps, size=(32, 32))

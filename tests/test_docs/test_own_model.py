@@ -8,8 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from support import REPO, run_tool, succeed
 
-from ickd_mm.distillers.plain import teacher_config
-from ickd_mm.distillers.sources import ModelSource
+from ickd_mm.preflight.model_source import ModelSource, teacher_config
 from ickd_mm.registry import MODELS
 
 pytestmark = pytest.mark.slow

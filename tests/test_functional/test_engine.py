@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ickd_mm.benchmark.memory import peak_extra_bytes
+from ickd_mm.commands.benchmark.memory import peak_extra_bytes
 from ickd_mm.functional import engine, icc_loss
 
 

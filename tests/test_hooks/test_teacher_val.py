@@ -7,8 +7,8 @@ import torch
 from forking import train
 from support import ICKD, REPO, TEACHER, load, run_tool, scalars, succeed
 
-from ickd_mm.distillers.plain import teacher_config
 from ickd_mm.hooks.teacher_val import chance, looks_like_chance
+from ickd_mm.preflight.model_source import teacher_config
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ STUDENT = REPO / 'configs/digits/resnet_student.py'
 TEACHER = REPO / 'configs/digits/resnet_teacher.py'
 ICKD = REPO / 'configs/digits/ickd/resnet_ickd.py'
 
-# mmpretrain imports torchvision, whose gap ickd_mm.compat closes on some machines. So the gap is
-# closed first and ickd_mm is then forgotten and refused.
+# mmpretrain imports torchvision, whose gap ickd_mm.runtime.stack closes on some machines. So the
+# gap is closed first and ickd_mm is then forgotten and refused.
 PLAIN = """
 import sys
-import ickd_mm.compat
+import ickd_mm.runtime.stack
 for name in [n for n in sys.modules if n.split('.')[0] == 'ickd_mm']:
     del sys.modules[name]
 class Refuse:

@@ -8,7 +8,7 @@ from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 from PIL import Image
 from support import REPO, load, scalars, succeed
 
-from ickd_mm.distillers.sources import ModelSource
+from ickd_mm.preflight.model_source import ModelSource
 from ickd_mm.registry import MODELS
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ from mmengine.model import convert_sync_batchnorm
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from support import ICKD, batch, load, scalars, succeed, train
 
-from ickd_mm.benchmark.memory import peak_extra_bytes
+from ickd_mm.commands.benchmark.memory import peak_extra_bytes
 
 pytestmark = pytest.mark.slow
 

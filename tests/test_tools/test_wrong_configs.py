@@ -8,12 +8,18 @@ from forking import Forked
 from mmengine.registry import init_default_scope
 from support import ICKD, REPO, STUDENT, TEACHER, data_options
 
-from ickd_mm.hooks.attach import wanted_hooks
+from ickd_mm.commands.training import prepare_training
 from ickd_mm.registry import MODELS
+from ickd_mm.runtime.run_hooks import wanted_hooks
 
 spec = importlib.util.spec_from_file_location('train_tool', REPO / 'tools/train.py')
 tool = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(tool)
+
+
+def prepare(words):
+    return prepare_training(tool.parse_arguments(words))
+
 
 PAIR = 'model.pairs.loss_icc'
 # What is changed -> what the error must say. The value itself is in it, or the key.
@@ -77,7 +83,7 @@ OPTIONS = {
 def build(options, digits, teacher_file, config=ICKD, flags=()):
     """Do what tools/train.py does, up to the built model and its hooks."""
     base = [*data_options(digits), f'model.teacher={TEACHER}', f'model.teacher_ckpt={teacher_file}']
-    cfg = tool.prepare([str(config), *map(str, flags), '--cfg-options', *base, *options])
+    cfg = prepare([str(config), *map(str, flags), '--cfg-options', *base, *options])
     init_default_scope('mmseg')
     runner = type('Runner', (), dict(cfg=cfg, model=MODELS.build(cfg.model)))
     wanted_hooks(runner)
@@ -139,7 +145,7 @@ def test_a_wrong_file(name, digits, teacher_file, tmp_path):
     (tmp_path / 'wrong.py').write_text(text)
     errors = (TypeError, ValueError, KeyError, OSError, SyntaxError)
     with pytest.raises(errors) as caught:
-        cfg = tool.prepare([str(tmp_path / 'wrong.py'), '--data-root', str(digits)])
+        cfg = prepare([str(tmp_path / 'wrong.py'), '--data-root', str(digits)])
         cfg.model.teacher_ckpt = teacher_file
         MODELS.build(cfg.model)
     assert re.search(message, str(caught.value), re.S), str(caught.value)
@@ -149,7 +155,7 @@ def test_a_repeated_key_in_an_inherited_file_is_found(tmp_path):
     (tmp_path / 'base.py').write_text('a = {"x": 1,\n     "x": 2}\n')
     (tmp_path / 'top.py').write_text('_base_ = ["./base.py"]\n')
     with pytest.raises(KeyError, match="base.py, line 2: key 'x' stands twice"):
-        tool.prepare([str(tmp_path / 'top.py')])
+        prepare([str(tmp_path / 'top.py')])
 
 
 def test_resuming_from_what_is_no_training_checkpoint(digits, teacher_file):

@@ -1,0 +1,1 @@
+"""What the command-line tools do; the files in ``tools/`` parse and call."""

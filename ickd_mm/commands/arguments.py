@@ -1,0 +1,68 @@
+"""What the command-line tools share: arguments, and a config made ready to run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+
+from ..preflight.config_keys import check_options, check_text
+from ..preflight.data import set_data_root
+from ..runtime import setup
+from ..runtime.stack import start_processes_on_cpus
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that every tool which runs a config takes."""
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints')
+    parser.add_argument('--data-root', help='data folder for every loader')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='values to change in the config, e.g. model.pairs.loss_icc.loss.grid=8',
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read the config file, lay the command line's values over it, prepare this process.
+
+    From here on checkpoints are read safely and written as student checkpoints.
+
+    The work folder is ``--work-dir``, else the config's, else ``work_dirs/<config name>``.
+
+    Raises:
+        FileNotFoundError: if the config file does not exist.
+        KeyError: for a key that is there twice, or that nothing would read.
+    """
+    setup()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if not Path(args.config).is_file():
+        raise FileNotFoundError(f'config {args.config!r} does not exist')
+    check_text(Path(args.config))
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options is not None:
+        check_options(cfg, args.cfg_options)
+        cfg.merge_from_dict(args.cfg_options)
+    if args.data_root is not None:
+        set_data_root(cfg, args.data_root)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = os.path.join('work_dirs', Path(args.config).stem)
+    start_processes_on_cpus(cfg)
+    return cfg
+
+
+def end_processes() -> None:
+    """Leave the process group together, where there is one; gloo may abort on a lone exit."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()

@@ -1,0 +1,42 @@
+"""Random batches of the kind that a config trains on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.structures import BaseDataElement
+
+from ...preflight.model_source import student_config
+
+
+def random_batch(cfg: Config, images: int, size: tuple[int, int]) -> dict[str, Any]:
+    """Random images and labels as the config's data loader hands them to its model.
+
+    Args:
+        cfg: a config of mmseg or mmpretrain.
+        images: how many.
+        size: their height and width.
+
+    Returns:
+        ``dict(inputs=[(3, H, W) uint8, ...], data_samples=[...])``.
+    """
+    student = student_config(cfg.model, cfg.get('data_preprocessor'))
+    samples: list[BaseDataElement] = []
+    if 'decode_head' in student:
+        from mmengine.structures import PixelData
+        from mmseg.structures import SegDataSample
+
+        for _ in range(images):
+            labels = torch.randint(0, student.decode_head.num_classes, (1, *size))
+            sample = SegDataSample(metainfo=dict(img_shape=size, ori_shape=size))
+            sample.gt_sem_seg = PixelData(data=labels)
+            samples.append(sample)
+    else:
+        from mmpretrain.structures import DataSample
+
+        labels = torch.randint(0, student.head.num_classes, (images,))
+        samples = [DataSample().set_gt_label(label) for label in labels]
+    pixels = torch.randint(0, 256, (images, 3, *size), dtype=torch.uint8)
+    return dict(inputs=list(pixels), data_samples=samples)

@@ -1,0 +1,193 @@
+"""``tools/benchmark.py loss``: the ICC loss against its naive form, forward and backward."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from ...functional import icc_loss
+from .floor import Speed, measure_speed, work
+from .memory import peak_extra_bytes
+from .naive import naive_loss
+from .timing import Times, in_turns
+
+
+class Case(NamedTuple):
+    """One line of the table; ``target`` is the ratio that the line has to reach."""
+
+    student: tuple[int, int, int, int]
+    grid: tuple[int, int]
+    target: float = 1.0
+    memory_target: float | None = None
+    teacher: tuple[int, int, int, int] | None = None
+    normalize: bool = True
+
+
+CASES = [
+    Case((64, 512, 7, 7), (1, 1), 10),
+    Case((64, 256, 8, 8), (1, 1)),
+    Case((64, 64, 8, 8), (1, 1)),
+    Case((64, 64, 4, 4), (1, 1)),
+    Case((16, 32, 16, 16), (2, 2)),
+    Case((2, 128, 64, 64), (1, 1)),
+    Case((2, 128, 64, 64), (4, 4)),
+    Case((2, 256, 32, 32), (1, 1)),
+    Case((64, 512, 4, 4), (1, 1)),
+    Case((64, 160, 2, 2), (1, 1)),
+    Case((2, 512, 64, 64), (1, 1), 1.3, 1 / 2),
+    Case((2, 512, 64, 64), (4, 4)),
+    Case((2, 512, 64, 64), (8, 8), 3),
+    Case((2, 512, 64, 64), (16, 16), 30, 1 / 20),
+    Case((1, 512, 64, 64), (32, 32), 60, 1 / 20),
+    Case((1, 2048, 64, 64), (1, 1), 1.3, 1 / 2),
+    Case((2, 512, 65, 65), (8, 8)),
+    Case((2, 512, 64, 64), (8, 8), teacher=(2, 512, 32, 32)),
+    Case((2, 512, 32, 32), (1, 1), teacher=(2, 512, 64, 64)),
+    Case((64, 512, 7, 7), (1, 1), normalize=False),
+    Case((64, 64, 8, 8), (1, 1), normalize=False),
+    Case((2, 512, 64, 64), (1, 1), normalize=False),
+    Case((2, 512, 64, 64), (16, 16), normalize=False),
+]
+
+
+def machine(device: str) -> dict[str, Any]:
+    """Describe what the figures were measured on."""
+    cpu = platform.processor() or platform.machine()
+    info = Path('/proc/cpuinfo')
+    if info.exists():
+        names = [
+            x.split(':')[1].strip() for x in info.read_text().splitlines() if 'model name' in x
+        ]
+        cpu = names[0] if names else cpu
+    on_gpu = torch.device(device).type == 'cuda'
+    return {
+        'device': torch.cuda.get_device_name(device) if on_gpu else 'cpu',
+        'cpu': cpu,
+        'cores': os.cpu_count(),
+        'threads': torch.get_num_threads(),
+        'OMP_WAIT_POLICY': os.environ.get('OMP_WAIT_POLICY', 'default'),
+        'load': [round(x, 1) for x in os.getloadavg()],
+        'torch': torch.__version__,
+        'python': platform.python_version(),
+    }
+
+
+def measure(case: Case, device: str, speed: Speed, budget: float, memory: bool) -> dict[str, Any]:
+    """Measure one case: times in turns, then peak memory, then the distance from the floor."""
+    generator = torch.Generator().manual_seed(0)
+    other = case.teacher or case.student
+    student = torch.randn(case.student, generator=generator).to(device).requires_grad_()
+    teacher = torch.randn(other, generator=generator).to(device)
+
+    def step(loss: Callable[..., torch.Tensor]) -> Callable[[], None]:
+        def run() -> None:
+            student.grad = None
+            loss(student, teacher, case.grid, case.normalize).backward()
+
+        return run
+
+    calls = {'naive': step(naive_loss), 'ours': step(icc_loss)}
+    times = in_turns(calls, device, budget)
+    least = work(case.student, other, case.grid, case.normalize)
+    row: dict[str, Any] = {
+        'student': case.student,
+        'teacher': other,
+        'grid': case.grid,
+        'form': 'rows' if case.normalize else 'paper',
+        'route': least.route,
+        'rounds': len(times['ours'].seconds),
+        'ratio': times['naive'].median / times['ours'].median,
+        'target': case.target,
+        'floor_ms': 1e3 * least.seconds(speed),
+        'over_floor': times['ours'].median / least.seconds(speed),
+        'memory_target': case.memory_target,
+        **{f'{name}_ms': 1e3 * taken.median for name, taken in times.items()},
+        **{f'{name}_spread': _spread(taken) for name, taken in times.items()},
+    }
+    if memory:
+        for name, call in calls.items():
+            student.grad = None
+            row[f'{name}_mb'] = peak_extra_bytes(call, device) / 2**20
+        row['memory_share'] = row['ours_mb'] / row['naive_mb']
+    return row
+
+
+def _spread(times: Times) -> float:
+    return round(times.spread, 3)
+
+
+def table(rows: list[dict[str, Any]], about: dict[str, Any]) -> Table:
+    """Lay the rows out for a terminal."""
+    described = ', '.join(f'{key} {value}' for key, value in about.items())
+    shown = Table(title='ICC loss, forward + backward, medians of interleaved rounds')
+    shown.caption = described
+    for name in ('student', 'teacher', 'grid', 'form', 'route'):
+        shown.add_column(name)
+    for name in (
+        'naive ms',
+        'ours ms',
+        'ratio',
+        'wanted',
+        '× floor',
+        'naive MB',
+        'ours MB',
+        'share',
+    ):
+        shown.add_column(name, justify='right')
+    for row in rows:
+        other = '' if row['teacher'] == row['student'] else '×'.join(map(str, row['teacher'][2:]))
+        memory = ['', '', '']
+        if 'memory_share' in row:
+            share = f'{row["memory_share"]:.3f}'
+            memory = [f'{row["naive_mb"]:.0f}', f'{row["ours_mb"]:.1f}', share]
+        shown.add_row(
+            '×'.join(map(str, row['student'])),
+            other,
+            '×'.join(map(str, row['grid'])),
+            row['form'],
+            row['route'],
+            f'{row["naive_ms"]:.1f} ±{row["naive_spread"]:.0%}',
+            f'{row["ours_ms"]:.1f} ±{row["ours_spread"]:.0%}',
+            f'{row["ratio"]:.2f}',
+            f'{row["target"]:g}',
+            f'{row["over_floor"]:.1f}',
+            *memory,
+        )
+    return shown
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the subcommand."""
+    parser.add_argument('--device', default='cpu', help='cpu (default) or cuda[:n]')
+    parser.add_argument('--json', type=Path, help='also write the figures to this file')
+    parser.add_argument('--threads', type=int, help='CPU threads (default: what PyTorch takes)')
+    parser.add_argument('--budget', type=float, default=5.0, help='seconds a line, about')
+    parser.add_argument('--only', type=int, nargs='+', help='numbers of the lines, from 0')
+    parser.add_argument('--no-memory', action='store_true', help='leave peak memory out')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure the lines asked for, print them, and write them as JSON if wanted."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    picked = range(len(CASES)) if args.only is None else args.only
+    console = Console(width=None if Console().is_terminal else 170)
+    about, speed = machine(args.device), measure_speed(args.device)
+    about |= {'GFLOP/s': round(speed.flops / 1e9), 'GB/s': round(speed.bytes / 1e9)}
+    rows = []
+    for number in picked:
+        rows.append(measure(CASES[number], args.device, speed, args.budget, not args.no_memory))
+        console.print(f'{len(rows)}/{len(picked)}', style='dim', highlight=False)
+    console.print(table(rows, about))
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps({'machine': about, 'lines': rows}, indent=1) + '\n')

@@ -1,0 +1,131 @@
+"""One training step of each kind: the floor, the distiller's, and what they are made of."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Callable
+
+import torch
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.optim import build_optim_wrapper
+
+from ...distillers.feature_distiller import FeatureDistiller
+from ...features.taps import Capture
+from ...preflight.image_size import config_image_size
+from ...preflight.model_source import read_student, read_teacher
+from ...registry import MODELS
+from ...teachers.weights import restore
+from .batches import random_batch
+from .estimate import without_weights
+
+
+class Steps:
+    """One training step of each kind, on one random batch.
+
+    Args:
+        cfg: a distiller's config; its weights are replaced by random ones.
+        device: where to run.
+        layout: memory format of the plain models and of the student.
+    """
+
+    def __init__(self, cfg: Config, device: str, layout: torch.memory_format) -> None:
+        self.cfg, self.device = cfg, device
+        with tempfile.TemporaryDirectory() as folder:
+            model = without_weights(cfg, folder)
+            self.distiller: FeatureDistiller = MODELS.build(model)
+            student = read_student(model)
+            teacher = read_teacher(model, student).build('teacher')
+            restore(teacher, model.teacher_ckpt)
+        alone = student.build('student')
+        self.teacher = teacher.eval().requires_grad_(False)
+        self.alone = alone.train().to(device, memory_format=layout)
+        self.teacher.to(device, memory_format=layout)
+        self.distiller.train().to(device, memory_format=layout)
+        self.wrappers = {m: build_optim_wrapper(m, cfg.optim_wrapper) for m in self._trained()}
+        self.images = cfg.train_dataloader.batch_size
+        self.batch = random_batch(cfg, self.images, config_image_size(cfg))
+        self.inputs = self._inputs(layout)
+
+    def _trained(self) -> tuple[BaseModel, BaseModel]:
+        return self.alone, self.distiller
+
+    def _inputs(self, layout: torch.memory_format) -> torch.Tensor:
+        data = self.alone.data_preprocessor(copy.deepcopy(self.batch), True)
+        return data['inputs'].to(memory_format=layout)
+
+    def _train(self, model: BaseModel) -> None:
+        model.train_step(copy.deepcopy(self.batch), self.wrappers[model])
+
+    def student(self) -> None:
+        """The undistilled student's training step."""
+        self._train(self.alone)
+
+    @torch.no_grad()
+    def plain_teacher(self) -> Capture:
+        """The unchanged teacher's forward, up to its last tap, in the step's own precision."""
+        taps = [pair.teacher for pair in self.distiller.pairs]
+        with self.wrappers[self.alone].optim_context(self.alone):
+            with Capture(self.teacher, taps, 'teacher', stop=True) as seen:
+                self.teacher(self.inputs, mode='tensor')
+        return seen
+
+    @torch.no_grad()
+    def feature_error(self) -> float:
+        """How far the distiller's teacher is from the unchanged one: ‖difference‖ / ‖feature‖.
+
+        The largest of its taps.
+        """
+        plain = self.plain_teacher()
+        with self.wrappers[self.distiller].optim_context(self.distiller):
+            ours = self.distiller.teacher(self.inputs)
+        return max(((x - plain[tap]).norm() / plain[tap].norm()).item() for tap, x in ours.items())
+
+    def floor(self) -> None:
+        """Both of them."""
+        self.plain_teacher()
+        self.student()
+
+    def ours(self) -> None:
+        """The distiller's training step."""
+        self._train(self.distiller)
+
+    def full(self) -> None:
+        """The same, with all of the teacher's forward."""
+        self.distiller.teacher.stop = False
+        self._train(self.distiller)
+        self.distiller.teacher.stop = True
+
+    def parts(self) -> dict[str, Callable[[], None]]:
+        """Where the time goes: what the distiller's step is made of, each by itself."""
+        context = self.wrappers[self.distiller].optim_context
+        with torch.no_grad(), context(self.distiller):
+            wanted = self.distiller.teacher(self.inputs)
+            taps = [pair.student for pair in self.distiller.pairs]
+            with Capture(self.alone, taps, 'student') as seen:
+                self.alone(self.inputs, mode='tensor')
+        made = []
+        for pair in self.distiller.pairs:
+            feature = seen[pair.student].detach().clone().requires_grad_()
+            with torch.no_grad(), context(self.distiller):
+                matched = pair.connector(feature) if pair.connector else feature
+            matched = matched.detach().clone().requires_grad_()
+            made.append((pair, feature, matched, torch.randn_like(matched)))
+
+        def connectors() -> None:
+            for pair, feature, _, grad in made:
+                if pair.connector is not None:
+                    with context(self.distiller):
+                        out = pair.connector(feature)
+                    out.backward(grad)
+
+        def losses() -> None:
+            for pair, _, matched, _ in made:
+                pair.loss(matched, wanted[pair.teacher]).backward()
+
+        def teacher() -> None:
+            with context(self.distiller):
+                self.distiller.teacher(self.inputs)
+
+        return dict(teacher=teacher, student=self.student, connectors=connectors, losses=losses)

@@ -1,0 +1,40 @@
+"""``tools/inspect_model.py``: read a config, look at its models, print the tables."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import warnings
+
+from mmengine.logging import MMLogger
+from rich.console import Console
+
+from ...preflight.model_source import read_config
+from .inspect_config import inspect_config
+from .tables import as_json, cost_table, modules_table, pair_table, select
+
+
+def inspect(args: argparse.Namespace) -> None:
+    """Inspect the config that the command line names; print it, and write JSON if wanted.
+
+    Raises:
+        FileNotFoundError, KeyError, RuntimeError, TypeError, ValueError: as training would.
+    """
+    depth = args.depth or (None if args.filter else 2)
+    MMLogger.get_current_instance().setLevel(logging.ERROR)
+    warnings.simplefilter('ignore')  # of mmcv-lite and mmseg, about parts not used here
+    cfg = read_config(args.config, 'config')
+    cfg.merge_from_dict(args.cfg_options or {})
+    found = inspect_config(cfg, tuple(args.shape) if args.shape else None)
+    console = Console()
+    for role, report in found.models.items():
+        console.print(modules_table(role, report, select(report.outputs, depth, args.filter)))
+    for match in found.matches:
+        console.print(pair_table(match))
+    console.print(cost_table(found))
+    if found.weights:
+        console.print(f'The teacher: {found.weights}.', markup=False, highlight=False)
+    if args.json is not None:
+        text = json.dumps(as_json(args.config, found, depth, args.filter), indent=1)
+        args.json.write_text(text + '\n')

@@ -1,0 +1,128 @@
+"""Inspect what a config trains: one model, or a student, a teacher and their pairs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from torch import Tensor, nn
+
+from ...distillers.pairs import Pair, PairConfig, validate_pair
+from ...features.dry_run import dry_run_features
+from ...preflight.image_size import config_image_size
+from ...preflight.model_source import read_student, read_teacher
+from ...randomness import preserved_randomness
+from ...registry import is_distiller
+from .inspect_model import ModelReport, inspect_model
+
+
+@dataclass(frozen=True)
+class Match:
+    """One pair as it will be trained; shapes are those of a batch of N images, without N.
+
+    Attributes:
+        name: the pair's name.
+        student: the student's tap.
+        student_shape: shape that it gives.
+        connector: class of the connector, or empty.
+        connected_shape: shape behind the connector.
+        parameters: parameters of the connector.
+        teacher: the teacher's tap.
+        teacher_shape: shape that it gives.
+        loss: the loss, as it prints itself.
+    """
+
+    name: str
+    student: str
+    student_shape: tuple[int, ...]
+    connector: str
+    connected_shape: tuple[int, ...]
+    parameters: int
+    teacher: str
+    teacher_shape: tuple[int, ...]
+    loss: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a config trains.
+
+    Attributes:
+        models: 'model', or 'student' and 'teacher', to what was seen of it.
+        matches: the pairs of a distiller.
+        weights: what is to be said of the teacher's weights; empty without a teacher.
+    """
+
+    models: dict[str, ModelReport]
+    matches: list[Match] = field(default_factory=list)
+    weights: str = ''
+
+
+def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspection:
+    """Build the models of a config with random weights and look at them; nothing is loaded.
+
+    Args:
+        cfg: any mmseg or mmpretrain config, distilled or not.
+        size: height and width of the images; by default the distiller's ``input_size``, the
+            size that the student's preprocessor pads to, that of the crop in the training
+            pipeline, or 224×224.
+
+    Raises:
+        KeyError, ValueError, TypeError, RuntimeError, FileNotFoundError: as training the config
+            would, naming the key.
+    """
+    if not isinstance(cfg.get('model'), dict):
+        raise ValueError('the config holds no model dict')
+    init_default_scope(cfg.get('default_scope') or 'mmengine')
+    size = size or config_image_size(cfg)
+    source = read_student(cfg.model, cfg.get('data_preprocessor'))
+    if not is_distiller(cfg.model):
+        return Inspection({'model': inspect_model(source.build('model'), size)})
+    configs = PairConfig.read_all(cfg.model.get('pairs'))
+    student = source.build('student')
+    teacher = read_teacher(cfg.model, source).build('teacher')
+    ours = dry_run_features(student, [c.student for c in configs], 'student', size)
+    theirs = dry_run_features(teacher, [c.teacher for c in configs], 'teacher', size)
+    matches = [_match(c, ours[c.student], theirs[c.teacher], size) for c in configs]
+    models = {'student': inspect_model(student, size), 'teacher': inspect_model(teacher, size)}
+    return Inspection(models, matches, describe_weights(cfg.model.get('teacher_ckpt')))
+
+
+def _match(config: PairConfig, student: Tensor, teacher: Tensor, size: tuple[int, int]) -> Match:
+    with preserved_randomness():
+        pair = config.build(student, teacher)
+        validate_pair(pair, student, teacher, size)
+        connected = _connect(pair, student)
+    connector: nn.Module | None = pair.connector
+    return Match(
+        config.name,
+        config.student.path,
+        tuple(student.shape[1:]),
+        type(connector).__name__ if connector is not None else '',
+        connected,
+        sum(p.numel() for p in connector.parameters()) if connector is not None else 0,
+        config.teacher.path,
+        tuple(teacher.shape[1:]),
+        str(pair.loss),
+    )
+
+
+@torch.no_grad()
+def _connect(pair: Pair, student: Tensor) -> tuple[int, ...]:
+    if pair.connector is None:
+        return tuple(student.shape[1:])
+    return tuple(pair.connector(torch.randn(student.shape)).shape[1:])
+
+
+def describe_weights(ckpt: Any) -> str:
+    """Say that the teacher's weights were not looked at, and whether a path leads anywhere."""
+    missing = ''
+    if ckpt is None:
+        missing = ' (missing: training needs a path, a URL or zoo)'
+    elif ckpt != 'zoo' and '://' not in str(ckpt) and not os.path.isfile(ckpt):
+        missing = ' (no such file yet)'
+    return f'weights were not looked at: teacher_ckpt = {ckpt!r}{missing}'

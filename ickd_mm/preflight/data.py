@@ -1,0 +1,186 @@
+"""What must be on the disk before a run: its data, laid out as asked for, and the teacher."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS
+
+from ..registry import type_name
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+CLASS_FOLDERS = ('ImageNet', 'CustomDataset')
+
+
+def set_data_root(cfg: Config, folder: str) -> None:
+    """Let every data set of every loader read from ``folder``."""
+    for loader in LOADERS:
+        for node, _ in list(_datasets(cfg.get(loader), loader)):
+            node['data_root'] = folder
+
+
+def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
+    """Make sure that the data of the named dataloaders are there and laid out as asked for.
+
+    Looks for each data set's folder, and in it for the list file, the folders of ``data_prefix``
+    and, for class folders, at least one of them; for CIFAR, its files by their MD5 sums. Data that
+    download themselves are skipped. The config is not changed.
+
+    Args:
+        cfg: the whole config.
+        loaders: keys of the dataloaders that will run.
+
+    Raises:
+        FileNotFoundError: if something is missing, naming the config key, what was looked for,
+            where, and what the config says in ``how_to_get_data``.
+        ValueError: if a list file is empty.
+    """
+    scope = cfg.get('default_scope')
+    for loader in loaders:
+        found = list(_datasets(cfg.get(loader), loader))
+        for node, key in found:
+            folder = Path(node['data_root'])
+            if not folder.is_dir() and not _fetches_itself(node, scope):
+                raise _missing(cfg, key, f"data_root = '{folder}' is not a folder")
+        for node, key in found:
+            if not _fetches_itself(node, scope):
+                _check_layout(cfg, node, key)
+                faults = list(_faulty_files(node, _kind(node, scope)))
+                if faults:
+                    raise _missing(cfg, key, f'data_root: {", ".join(faults)}')
+
+
+def check_teacher(cfg: Config) -> None:
+    """Make sure that the teacher's weights are there, where the config names a local file.
+
+    Raises:
+        FileNotFoundError: if they are not, with what the config says in ``how_to_get_teacher``.
+    """
+    ckpt = cfg.model.get('teacher_ckpt')
+    remedy = cfg.get('how_to_get_teacher')
+    if remedy and isinstance(ckpt, str) and ckpt != 'zoo' and '://' not in ckpt:
+        if not Path(ckpt).is_file():
+            raise FileNotFoundError(
+                f'model.teacher_ckpt = {ckpt!r} does not exist (looked in {os.getcwd()}); {remedy}'
+            )
+
+
+def _missing(cfg: Config, key: str, what: str) -> FileNotFoundError:
+    remedy = cfg.get('how_to_get_data', f'put the data there or change {key}.data_root')
+    return FileNotFoundError(f'{key}.{what} (looked in {os.getcwd()}); {remedy}')
+
+
+def _datasets(node: Any, path: str) -> Iterator[tuple[dict, str]]:
+    """Yield (data set, its config key) for every dict with a ``data_root`` below a node."""
+    if isinstance(node, dict):
+        if isinstance(node.get('data_root'), str) and node['data_root']:
+            yield node, path
+        for key, value in node.items():
+            yield from _datasets(value, f'{path}.{key}')
+    elif isinstance(node, (list, tuple)):
+        for number, value in enumerate(node):
+            yield from _datasets(value, f'{path}[{number}]')
+
+
+def _kind(dataset: dict, scope: str | None) -> Any:
+    kind = dataset.get('type')
+    if isinstance(kind, str):
+        kind = DATASETS.get(f'{scope}.{kind}' if scope and '.' not in kind else kind)
+    return kind
+
+
+def _fetches_itself(dataset: dict, scope: str | None) -> bool:
+    """Tell whether a data set lies elsewhere or downloads itself (mmpretrain's CIFAR does)."""
+    if '://' in dataset['data_root']:
+        return True
+    kind = _kind(dataset, scope)
+    has_download = kind is not None and 'download' in inspect.signature(kind).parameters
+    return has_download and dataset.get('download', True)
+
+
+def _faulty_files(dataset: dict, kind: Any) -> Iterator[str]:
+    """Name what mmpretrain's CIFAR classes do not find below ``data_root``, or not as published."""
+    if not hasattr(kind, 'base_folder'):
+        return
+    for name, md5 in (*kind.train_list, *kind.test_list):
+        file = Path(dataset['data_root'], kind.base_folder, name)
+        if not file.is_file():
+            yield f'{file} is missing'
+        elif md5 and hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() != md5:
+            yield f'{file} is not the published file (its MD5 sum is not {md5})'
+
+
+def _check_layout(cfg: Config, dataset: dict, key: str) -> None:
+    root = Path(dataset['data_root'])
+    lists = dataset.get('ann_file') or ''
+    if isinstance(lists, str) and lists and not (root / lists).is_file():
+        raise _missing(cfg, key, f"ann_file: no file '{root / lists}'")
+    if isinstance(lists, str) and lists and not _holds_text(root / lists):
+        raise ValueError(f"{key}.ann_file: '{root / lists}' lists no sample")
+    prefix = dataset.get('data_prefix') or {}
+    if isinstance(prefix, str):
+        prefix = {'': prefix}
+    for name, folder in prefix.items():
+        if isinstance(folder, str) and folder and not (root / folder).is_dir():
+            raise _missing(
+                cfg, key, f"data_prefix{name and '.' + name}: no folder '{root / folder}'"
+            )
+    if type_name(dataset) in CLASS_FOLDERS and not lists:
+        _check_class_folders(cfg, dataset, key)
+
+
+def _holds_text(file: Path) -> bool:
+    return file.stat().st_size > 100 or bool(file.read_bytes().strip())
+
+
+def _check_class_folders(cfg: Config, dataset: dict, key: str) -> None:
+    """An ImageNet folder: ``split/class/image``, or a list of labels at ``meta/split.txt``."""
+    root, split = Path(dataset['data_root']), dataset.get('split') or ''
+    if split == 'test' or (split and (root / 'meta' / f'{split}.txt').is_file()):
+        return
+    prefix = dataset.get('data_prefix') or split
+    folder = root / (prefix if isinstance(prefix, str) else prefix.get('img_path') or '')
+    if not folder.is_dir() or not any(entry.is_dir() for entry in os.scandir(folder)):
+        what = 'holds no class folders' if folder.is_dir() else 'is not a folder'
+        raise _missing(cfg, key, f"{'split' if split else 'data_prefix'}: '{folder}' {what}")
+
+
+def leave_out_absent_parts(cfg: Config, loaders: tuple[str, ...]) -> None:
+    """Take the parts whose list file is missing out of concatenated data sets, with a warning.
+
+    A Pascal VOC folder without SBD trains on what it has. A data set of which no part is there
+    is left as it is, for :func:`check_data` to report.
+
+    Args:
+        cfg: the whole config; changed.
+        loaders: keys of the dataloaders that will run.
+    """
+    for loader in loaders:
+        dataset = (cfg.get(loader) or {}).get('dataset') or {}
+        if type_name(dataset) == 'ConcatDataset':
+            _leave_out_absent_parts(dataset, cfg.get('how_to_get_data', ''))
+
+
+def _leave_out_absent_parts(dataset: dict, remedy: str) -> None:
+    present: list[dict] = []
+    absent: list[dict] = []
+    for part in dataset['datasets']:
+        (present if _has_list(part) else absent).append(part)
+    if present and absent:
+        files = ', '.join(part['ann_file'] for part in absent)
+        message = f'No {files}: training goes on without that part of the data. {remedy}'
+        print_log(message, 'current', logging.WARNING)
+        dataset['datasets'] = present
+
+
+def _has_list(part: dict) -> bool:
+    file, root = part.get('ann_file'), part.get('data_root', '')
+    return not file or '://' in root or Path(root, file).is_file()

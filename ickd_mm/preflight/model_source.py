@@ -1,0 +1,190 @@
+"""What a config means by 'the student' and 'the teacher': read it, find its weights, build it."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.hub import get_config
+from mmengine.model import BaseModel
+
+from ..registry import MODELS, is_distiller, type_name
+
+
+def read_config(spec: str, key: str) -> Config:
+    """Read a config file's path or ``package::path``.
+
+    Raises:
+        FileNotFoundError: if there is no such config, naming ``key``.
+    """
+    if '::' in spec:
+        try:
+            return get_config(spec)
+        except (AssertionError, ModuleNotFoundError, FileNotFoundError, OSError) as error:
+            raise FileNotFoundError(f'{key}: no config {spec!r}: {error}') from error
+    if not os.path.isfile(spec):
+        raise FileNotFoundError(f'{key}: no config file {spec!r} (looked in {os.getcwd()})')
+    return Config.fromfile(spec)
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model's config and where it was read.
+
+    Attributes:
+        cfg: the model dict, with ``_scope_`` where a config file names one.
+        origin: the file or ``package::path``; empty for a dict in the config itself.
+    """
+
+    cfg: ConfigDict
+    origin: str
+
+    @classmethod
+    def read(cls, spec: Any, key: str) -> ModelSource:
+        """Read a model dict, a config file's path, or ``package::path``.
+
+        Args:
+            spec: what the config holds under ``key``.
+            key: 'student' or 'teacher', for messages.
+
+        Raises:
+            TypeError: if ``spec`` is of another type, or the model is a distiller itself.
+            FileNotFoundError: if the config file does not exist.
+            ValueError: if the config file holds no model.
+        """
+        if isinstance(spec, dict):
+            # A copy: models change what they are built from.
+            source = cls(ConfigDict(copy.deepcopy(dict(spec))), '')
+        elif isinstance(spec, (str, os.PathLike)):
+            source = cls._from_file(os.fspath(spec), key)
+        else:
+            raise TypeError(
+                f'{key} must be a model dict, a config file or package::path, got '
+                f'{type(spec).__name__}'
+            )
+        if source.cfg.get('type') is None:
+            raise ValueError(f'{key}: the model dict has no type, got keys {sorted(source.cfg)}')
+        if is_distiller(source.cfg):
+            raise TypeError(f'{key} is a distiller itself; give the plain model that it trains')
+        return source
+
+    @classmethod
+    def _from_file(cls, spec: str, key: str) -> ModelSource:
+        cfg = read_config(spec, key)
+        if not isinstance(cfg.get('model'), dict):
+            raise ValueError(f'{key}: config {spec!r} holds no model dict')
+        model = cfg.model
+        if cfg.get('data_preprocessor') is not None:
+            model.setdefault('data_preprocessor', cfg.data_preprocessor)
+        if cfg.get('default_scope'):
+            model.setdefault('_scope_', cfg.default_scope)
+        return cls(model, spec)
+
+    def build(self, key: str) -> BaseModel:
+        """Build the model, weights as its constructor leaves them.
+
+        Raises:
+            TypeError: if what the config builds is no mmengine model.
+            ValueError: if its package refuses the config.
+        """
+        try:
+            model = MODELS.build(self.cfg)
+        except (AssertionError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f'{key}: cannot build {self.cfg.type}: {error}') from error
+        if not isinstance(model, BaseModel):
+            raise TypeError(f'{key} must be an mmengine BaseModel, got {type(model).__name__}')
+        return model
+
+
+def read_student(model: Mapping[str, Any], data_preprocessor: dict | None = None) -> ModelSource:
+    """Read the student of a distiller's config, or a plain model, which is its own student.
+
+    One without a preprocessor gets the distiller's, else the one that stands beside the model.
+
+    Args:
+        model: the model's config; not changed.
+        data_preprocessor: the one beside the model in the config.
+
+    Raises:
+        TypeError, ValueError, FileNotFoundError: see :meth:`ModelSource.read`.
+    """
+    distils = is_distiller(model)
+    source = ModelSource.read(model.get('student') if distils else model, 'student')
+    shared = (model.get('data_preprocessor') if distils else None) or data_preprocessor
+    if shared is not None:
+        source.cfg.setdefault('data_preprocessor', copy.deepcopy(shared))
+    return source
+
+
+def read_teacher(model: Mapping[str, Any], student: ModelSource) -> ModelSource:
+    """Read the teacher of a distiller's config.
+
+    A teacher that is a dict without a preprocessor gets the student's; a config of its own keeps
+    what it says.
+
+    Args:
+        model: the distiller's config; not changed.
+        student: its student.
+
+    Raises:
+        ValueError: if the config has no teacher.
+        TypeError, ValueError, FileNotFoundError: see :meth:`ModelSource.read`.
+    """
+    if not is_distiller(model):
+        raise ValueError(f'the config has no teacher: its model is {type_name(model)}')
+    source = ModelSource.read(model.get('teacher'), 'teacher')
+    shared = student.cfg.get('data_preprocessor')
+    if not source.origin and shared is not None:
+        source.cfg.setdefault('data_preprocessor', copy.deepcopy(shared))
+    return source
+
+
+def student_config(model: ConfigDict, data_preprocessor: dict | None = None) -> ConfigDict:
+    """Return the plain student's config; see :func:`read_student`."""
+    return read_student(model, data_preprocessor).cfg
+
+
+def teacher_config(
+    model: ConfigDict, data_preprocessor: dict | None = None
+) -> tuple[ConfigDict, str]:
+    """Return the plain teacher's config, and the path or URL of its weights."""
+    teacher = read_teacher(model, read_student(model, data_preprocessor))
+    return teacher.cfg, locate_weights(model.get('teacher_ckpt'), teacher.origin)
+
+
+def locate_weights(ckpt: str | os.PathLike | None, origin: str) -> str:
+    """Return the path or URL that ``teacher_ckpt`` means.
+
+    Args:
+        ckpt: a path, a URL, or 'zoo' for what the teacher's package lists.
+        origin: where the teacher's config was read; 'zoo' needs ``package::path``.
+
+    Raises:
+        TypeError: if ``ckpt`` is not a string or path.
+        FileNotFoundError: if the file does not exist.
+        ValueError: if 'zoo' is asked for and no weights are listed for the config.
+    """
+    if not isinstance(ckpt, (str, os.PathLike)) or not os.fspath(ckpt):
+        raise TypeError(
+            f"teacher_ckpt must be a path, a URL or 'zoo', got {ckpt!r}; "
+            'a teacher without weights teaches nothing'
+        )
+    ckpt = os.fspath(ckpt)
+    if ckpt == 'zoo':
+        if '::' not in origin:
+            raise ValueError(
+                "teacher_ckpt='zoo' needs teacher='package::path', "
+                f'got {origin or "a model dict"!r}; give a path or URL'
+            )
+        try:
+            return get_config(origin, pretrained=True).model_path
+        except (AttributeError, AssertionError, ValueError) as error:
+            raise ValueError(f'no weights are listed for {origin!r}; give a path or URL') from error
+    if not re.match(r'^\S+://', ckpt) and not os.path.isfile(ckpt):
+        raise FileNotFoundError(f'teacher_ckpt {ckpt!r} does not exist (looked in {os.getcwd()})')
+    return ckpt

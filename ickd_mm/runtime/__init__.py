@@ -1,0 +1,41 @@
+"""Everything that changes mmengine or the stack around it, in one room.
+
+When :mod:`ickd_mm` is imported, :func:`ickd_mm.runtime.stack.apply_compat_patches`:
+
+==============================  ============================================================
+``mmcv.ops``                    a placeholder where mmcv has no compiled operators
+``pkg::path`` look-ups          work without ``pkg_resources``, and for ``ickd_mm::…``
+torchvision's operators         declared where its build does not match torch's
+==============================  ============================================================
+
+When a distiller is built or a tool starts, :func:`setup`, for every run of this process:
+
+==============================  ============================================================
+``checkpoint_files``            checkpoints are read without running code, and written as
+                                whole files or not at all
+``checkpoint_removal``          ``CheckpointHook`` removes old files after it saved the new
+``samples``                     data loaders name the file of a sample that cannot be used
+``run_hooks``                   every runner gets the hooks that a distilled run needs
+==============================  ============================================================
+
+Both do nothing the second time. Nothing else in the package changes code that is not its own.
+"""
+
+from __future__ import annotations
+
+import functools
+
+
+@functools.cache
+def setup() -> None:
+    """Prepare this process for runs: the second table above."""
+    from .checkpoint_files import install_reader, install_writer
+    from .checkpoint_removal import install_removal
+    from .run_hooks import attach_to_runners
+    from .samples import watch_loaders
+
+    install_reader()
+    install_writer()
+    install_removal()
+    watch_loaders()
+    attach_to_runners()

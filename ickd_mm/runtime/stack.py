@@ -1,0 +1,159 @@
+"""The gaps of the OpenMMLab stack, each closed by one function.
+
+A function says which versions have the gap, and does nothing where it is not there. Importing
+:mod:`ickd_mm` calls :func:`apply_compat_patches` once.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+def _has(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+class _MissingOps(ModuleType):
+    """Stands for ``mmcv.ops``: its names import, and using one explains what to install."""
+
+    __path__: list[str] = []
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith('__'):
+            raise AttributeError(name)
+
+        def refuse(*args: Any, **kwargs: Any) -> None:
+            raise RuntimeError(
+                f'mmcv.ops.{name} needs compiled operators, and this environment has mmcv-lite. '
+                'Install the full mmcv built for your torch, or use a model without this operator.'
+            )
+
+        op = type(name, (), {'__new__': refuse, '__module__': 'mmcv.ops'})
+        setattr(self, name, op)
+        return op
+
+
+def provide_mmcv_ops() -> None:
+    """mmcv-lite 2.1.0 with mmsegmentation 1.2.2, which imports ``mmcv.ops`` unguarded.
+
+    mmcv-lite ships the folder without its compiled part, so importing it fails. A
+    placeholder lets models that need none of these operators build and train.
+    """
+    if 'mmcv.ops' in sys.modules or not _has('mmcv') or _has('mmcv._ext'):
+        return
+    try:
+        metadata.distribution('mmcv-lite')
+    except metadata.PackageNotFoundError:
+        return
+    sys.modules['mmcv.ops'] = _MissingOps('mmcv.ops')
+
+
+def _module_folder(package: str) -> str:
+    """Folder of an installed module, named by itself or by its distribution."""
+    spec = find_spec(package) if _has(package) else None
+    if spec is None:
+        try:
+            top = metadata.distribution(package).read_text('top_level.txt') or ''
+        except metadata.PackageNotFoundError as error:
+            raise ModuleNotFoundError(f'{package} is not installed') from error
+        spec = find_spec(top.split()[0]) if top.split() else None
+    if spec is None or spec.origin is None:
+        raise RuntimeError(f'{package} has no folder of its own (a namespace package?)')
+    return str(Path(spec.origin).parent)
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return bool(_module_folder(package))
+    except (ModuleNotFoundError, RuntimeError):
+        return False
+
+
+def find_packages_without_pkg_resources() -> None:
+    """mmengine 0.10.7 with setuptools >= 81; onedl-mmengine 0.10.12.
+
+    ``pkg::path`` looks packages up through ``pkg_resources``, which setuptools dropped.
+    onedl-mmengine does without, but maps ``mmseg`` to a distribution name that its own
+    family does not have. Both get a look-up by module name. Our own configs can be named too.
+    """
+    import mmengine.config.config as config
+    import mmengine.utils as utils
+    from mmengine.config.utils import MODULE2PACKAGE
+    from mmengine.utils import package_utils
+
+    looks_up = package_utils.is_installed.__code__.co_names
+    if 'pkg_resources' in looks_up and not _has('pkg_resources'):
+        hub = sys.modules.get('mmengine.hub.hub')
+        for module in filter(None, (package_utils, utils, config, hub)):
+            module.get_installed_path = _module_folder
+            module.is_installed = _is_installed
+    MODULE2PACKAGE.setdefault('ickd_mm', 'ickd_mm')
+    for module_name, distribution in MODULE2PACKAGE.items():
+        if _has(module_name) and module_name != distribution:
+            try:
+                metadata.distribution(distribution)
+            except metadata.PackageNotFoundError:
+                MODULE2PACKAGE[module_name] = module_name
+
+
+_OPERATORS = None
+
+
+def declare_torchvision_ops() -> None:
+    """torchvision built for another CUDA than torch (torch 2.13 CPU with torchvision 0.28).
+
+    Its compiled part does not load, so its operators are unknown and ``import torchvision``
+    fails, though mmpretrain needs only its Python parts. Declaring the two schemas that the
+    import asks for mends that; calling them still fails. Where the builds match nothing is done.
+    """
+    global _OPERATORS
+    spec = find_spec('torchvision') if _has('torchvision') else None
+    if spec is None or 'torchvision' in sys.modules or _OPERATORS is not None:
+        return
+    import torch
+
+    text = (Path(str(spec.origin)).parent / 'version.py').read_text()
+    local = re.search(r"__version__ = '[^+']*\+?([^']*)'", text)
+    built_for = local.group(1) if local else ''
+    running = f'cu{torch.version.cuda.replace(".", "")}' if torch.version.cuda else 'cpu'
+    if not built_for or built_for == running or not built_for.startswith(('cu', 'cpu')):
+        return
+    _OPERATORS = torch.library.Library('torchvision', 'DEF')
+    _OPERATORS.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+    _OPERATORS.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+
+
+def start_processes_on_cpus(cfg: Any) -> None:
+    """mmengine 0.10.7 and onedl-mmengine 0.10.12: several processes without an accelerator.
+
+    Both set a CUDA device before they look for one, and hand device ids to DDP, which refuses
+    them for modules on a CPU. The tools call this for runs with ``--launcher pytorch``: gloo is
+    started here, and the wrapper's config leaves device ids out.
+    """
+    from mmengine.device import get_device
+
+    if cfg.launcher != 'pytorch' or get_device() != 'cpu':
+        return
+    import torch.distributed
+
+    torch.distributed.init_process_group('gloo')
+    wrapper = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
+    unused = cfg.get('find_unused_parameters', False)
+    cfg.setdefault('model_wrapper_cfg', dict(wrapper, find_unused_parameters=unused))
+
+
+def apply_compat_patches() -> None:
+    """Close every gap that an import can meet."""
+    provide_mmcv_ops()
+    declare_torchvision_ops()
+    if _has('mmengine'):
+        find_packages_without_pkg_resources()

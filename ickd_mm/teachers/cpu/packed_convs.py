@@ -1,0 +1,139 @@
+"""Keep the weights of a frozen model's convolutions the way the CPU's kernels want them.
+
+oneDNN, which computes PyTorch's convolutions on a CPU, has its own order for weights and brings
+them into it at every call. The weights of a frozen model never change: they are brought into it
+once, by the operators that ``torch.compile`` itself uses for that. The order alone changes, and
+back again when the model moves. Wide 3×3 convolutions are computed from transformed weights
+instead (:mod:`.winograd`), where the sizes say that this is faster.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..folding import CONVOLUTIONS
+from .winograd import Buffers, transform_weights, winograd_conv2d, winograd_pays
+
+
+def can_pack() -> bool:
+    """Whether this PyTorch has the operators, on this machine."""
+    return (
+        torch.backends.mkldnn.is_available()
+        and hasattr(torch.ops.mkldnn, '_reorder_convolution_weight')
+        and hasattr(torch.ops.mkldnn, '_convolution_pointwise')
+    )
+
+
+class PackedConvolution(nn.Module):
+    """A convolution in the place of another, whose weights it holds as the CPU wants them.
+
+    How is chosen for the size of the first input, by sizes alone, not by a stopwatch: the same run
+    chooses the same again. Other sizes are computed all the same.
+
+    Args:
+        conv: a float32 ``nn.Conv2d`` with zero padding on a CPU; it may be left without weights
+            until :meth:`unpack`.
+        buffers: where to work with transformed weights, which are four times as large and kept
+            beside its own; None forbids them.
+    """
+
+    def __init__(self, conv: nn.Conv2d, buffers: Buffers | None = None) -> None:
+        super().__init__()
+        self.training = False
+        self._settings = (conv.padding, conv.stride, conv.dilation, conv.groups)
+        self._room = buffers
+        self._packed: Tensor | None = None
+        self._transformed: Tensor | None = None
+        object.__setattr__(self, '_conv', conv)  # no child: its weights are not there to be moved
+
+    def unpack(self) -> nn.Conv2d:
+        """Give the weights back, bit for bit, and return the convolution."""
+        conv = self._conv
+        if self._packed is not None:
+            conv.weight = nn.Parameter(self._packed.to_dense(), requires_grad=False)
+        self._packed = self._transformed = None
+        return conv
+
+    def _prepare(self, shape: torch.Size) -> None:
+        conv = self._conv
+        if self._room is not None and winograd_pays(conv, shape):
+            self._transformed = transform_weights(conv.weight)
+            return
+        self._packed = torch.ops.mkldnn._reorder_convolution_weight(
+            conv.weight, *self._settings, list(shape)
+        )
+        conv.weight = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the convolution of (N, C, H, W), channels last in memory."""
+        conv = self._conv
+        if self._packed is None and self._transformed is None:
+            if type(x) is not Tensor:  # a fake one, say: its weights would be fake for good
+                return conv(x)
+            self._prepare(x.shape)
+        if self._transformed is not None:
+            settings = conv.padding[0], conv.dilation[0], self._room
+            return winograd_conv2d(x, self._transformed, conv.bias, *settings)
+        return torch.ops.mkldnn._convolution_pointwise(
+            x, self._packed, conv.bias, *self._settings, 'none', [], ''
+        )
+
+
+def _fits(module: Any) -> bool:
+    return (
+        type(module) in CONVOLUTIONS
+        and module.padding_mode == 'zeros'
+        and not isinstance(module.padding, str)
+        and module.weight.dtype == torch.float32
+        and module.weight.device.type == 'cpu'
+        and not (module._forward_hooks or module._forward_pre_hooks)
+    )
+
+
+def _replace(model: nn.Module, replacement: dict[nn.Module, nn.Module]) -> None:
+    for parent in list(model.modules()):
+        for name, child in parent._modules.items():
+            if child in replacement:
+                parent._modules[name] = replacement[child]
+
+
+def pack(model: nn.Module, keep: set[nn.Module], winograd: bool = True) -> None:
+    """Put packed convolutions in the place of those that can be.
+
+    Args:
+        model: frozen, in eval mode.
+        keep: modules to leave as they are.
+        winograd: whether transformed weights may be used.
+    """
+    buffers = Buffers() if winograd else None
+    convs = [m for m in model.modules() if m not in keep and _fits(m)]
+    shared = [c for c in convs if sum(c.weight is other.weight for other in convs) > 1]
+    _replace(model, {c: PackedConvolution(c, buffers) for c in convs if c not in shared})
+
+
+def unpack(model: nn.Module) -> None:
+    """Put the convolutions back; undoes :func:`pack`."""
+    packed = [m for m in model.modules() if isinstance(m, PackedConvolution)]
+    _replace(model, {module: module.unpack() for module in packed})
+
+
+def use_cpu_kernels(
+    model: nn.Module, wanted: bool, keep: set[nn.Module], winograd: bool = True
+) -> None:
+    """Switch a frozen model's convolutions to the CPU's own weight layout, or back.
+
+    Does nothing where this PyTorch does not have the operators.
+
+    Args:
+        model: frozen, in eval mode, on a CPU, with its images in channels-last memory.
+        wanted: whether to use them.
+        keep: modules to leave as they are.
+        winograd: whether wide 3×3 convolutions may use transformed weights.
+    """
+    if not wanted:
+        unpack(model)
+    elif can_pack():
+        pack(model, keep, winograd)

@@ -1,0 +1,165 @@
+"""The frozen teacher: a model that gives features and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from ..features.dry_run import dry_run
+from ..features.taps import Capture, Tap
+from ..functional.precision import autocast_on
+from .cpu import use_cpu_kernels
+from .feature_store import FeatureStore
+from .folding import Watch, fold_batch_norms
+from .options import TeacherOptions
+
+
+class FrozenTeacher:
+    """Holds a teacher outside the module tree and runs it up to its last tap.
+
+    Not being a module keeps it out of the optimizer, of DDP's buckets, of checkpoints and of
+    ``train()``; copies (EMA) share it. It runs under ``no_grad``: what inference mode gives
+    could not be saved for a backward pass.
+
+    Args:
+        model: the teacher, its weights restored; it is changed into what runs fastest.
+        taps: the features asked for.
+        renormalize: maps the student's images to the teacher's normalisation, or None.
+        copies: taps whose output the model changes in place later on.
+        run: how it is run.
+        size: height and width of the training images.
+        source: what the model was built from, for its store.
+    """
+
+    def __init__(
+        self,
+        model: BaseModel,
+        taps: list[Tap],
+        renormalize: Callable[[Tensor], Tensor] | None,
+        copies: frozenset[Tap] = frozenset(),
+        run: TeacherOptions | None = None,
+        size: tuple[int, int] = (224, 224),
+        source: str = '',
+    ) -> None:
+        model.eval()
+        self.model = model.requires_grad_(False)
+        self.taps = taps
+        self.renormalize = renormalize
+        self.copies = copies
+        self.options = run or TeacherOptions()
+        self.stop = True
+        self._layout = torch.contiguous_format
+        self._on_cpu_kernels = False
+        self._prepare(size)
+        self._features: Callable[[Tensor], dict[Tap, Tensor]] = self._run_to_last_tap
+        if self.options.compile:
+            self._features = self._compiled()
+        self.store: FeatureStore | None = None
+        if self.options.store is not None:
+            how = f'{replace(self.options, store=None)} {source}'
+            self.store = FeatureStore(self.options.store, taps, how)
+            self.store.identify(self.model)
+
+    def _prepare(self, size: tuple[int, int]) -> None:
+        """Lay out, fold and cast the weights, once, after a look at what the model does."""
+        watch, options = Watch(self.model, self.taps), self.options
+        if options.channels_last and self._runs_channels_last(size, watch):
+            self._layout = torch.channels_last
+        elif options.fold:
+            dry_run(self.model, size, watch)
+        if options.fold:
+            pairs = watch.pairs()
+            fold_batch_norms(self.model, pairs)
+            print_log(f'Folded {len(pairs)} batch norms of the teacher', 'current')
+        self.model.to(memory_format=self._layout)
+        dtype = options.torch_dtype
+        if dtype not in (None, torch.float32):
+            self.model.to(dtype)
+            try:
+                dry_run(self.model, size, nullcontext(), dtype, self._layout)
+            except Exception as error:
+                raise ValueError(
+                    f'teacher_run.dtype={options.dtype!r}: the teacher cannot run in it: {error}'
+                ) from error
+
+    def _runs_channels_last(self, size: tuple[int, int], watch: Watch) -> bool:
+        try:
+            model = self.model.to(memory_format=torch.channels_last)
+            dry_run(model, size, watch, layout=torch.channels_last)
+        except Exception as error:  # it ran before, so the layout alone is to blame
+            self.model.to(memory_format=torch.contiguous_format)
+            print_log(f'The teacher cannot run with channels last: {error}', 'current', 30)
+            return False
+        return True
+
+    def _compiled(self) -> Callable[[Tensor], dict[Tap, Tensor]]:
+        """Compile the whole forward with hooks that stay; what no tap needs is dropped."""
+        seen: dict[Tap, Tensor] = {}
+
+        def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+            for tap, owner in owners:
+                if owner is module:
+                    feature = tap.pick(output, 'teacher')
+                    seen[tap] = feature.clone() if tap in self.copies else feature
+
+        owners = [(tap, tap.find(self.model, 'teacher')) for tap in dict.fromkeys(self.taps)]
+        for module in {owner for _, owner in owners}:
+            module.register_forward_hook(keep)
+
+        def features(images: Tensor) -> dict[Tap, Tensor]:
+            self.model(images, mode='tensor')
+            return dict(seen)
+
+        arguments = self.options.compile
+        return torch.compile(features, **(arguments if isinstance(arguments, dict) else {}))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FrozenTeacher:
+        return self
+
+    def apply(self, fn: Callable[[Tensor], Tensor]) -> None:
+        """Move the weights, as ``nn.Module._apply`` does; a dtype that was asked for stays."""
+        self._set_cpu_kernels(False)
+        self.model._apply(fn)
+        if self.options.torch_dtype is not None:
+            self.model.to(self.options.torch_dtype)
+        if self.store is not None:
+            self.store.identify(self.model)
+
+    def _set_cpu_kernels(self, wanted: bool) -> None:
+        if wanted != self._on_cpu_kernels:
+            tapped = {tap.find(self.model, 'teacher') for tap in self.taps}
+            use_cpu_kernels(self.model, wanted, keep=tapped, winograd=self.options.winograd)
+            self._on_cpu_kernels = wanted
+
+    def _run_to_last_tap(self, images: Tensor) -> dict[Tap, Tensor]:
+        with Capture(self.model, self.taps, 'teacher', stop=self.stop, copies=self.copies) as seen:
+            self.model(images, mode='tensor')
+        return {tap: seen[tap] for tap in self.taps}
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> dict[Tap, Tensor]:
+        """Return the feature of every tap for the student's (N, 3, H, W) images."""
+        device, dtype = images.device.type, self.options.torch_dtype
+        if self.renormalize is not None:
+            images = self.renormalize(images)
+        images = images.to(memory_format=self._layout)
+        precision: AbstractContextManager = nullcontext()
+        if dtype is not None:
+            images, precision = images.to(dtype), torch.autocast(device, enabled=False)
+        with precision:
+            self._set_cpu_kernels(device == 'cpu' and self._allows_cpu_kernels())
+            features = self.store(images, self._features) if self.store else self._features(images)
+        if dtype is None:
+            return features
+        return {tap: feature.float() for tap, feature in features.items()}
+
+    def _allows_cpu_kernels(self) -> bool:
+        switched_on = self.options.cpu_kernels and self._layout == torch.channels_last
+        return switched_on and not self.options.compile and not autocast_on('cpu')

@@ -1,0 +1,84 @@
+"""How the teacher is run: what saves time, and what it costs in digits."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+
+from ..spelling import did_you_mean
+
+DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+
+
+@dataclass(frozen=True)
+class TeacherOptions:
+    """The distiller's ``teacher_run``. The first four are exact up to rounding.
+
+    Attributes:
+        fold: fold batch norms into convolutions.
+        channels_last: keep channels innermost in memory.
+        cpu_kernels: on a CPU, keep the weights of convolutions in the order that oneDNN wants;
+            needs ``channels_last``.
+        winograd: with ``cpu_kernels``, compute wide 3×3 convolutions with a quarter of the
+            multiplications. Costs four times their weights more in memory (322 MiB for a
+            ResNet-101), and work buffers of up to 0.2 GB.
+        dtype: 'fp32', 'bf16' or 'fp16' for weights and arithmetic, whatever autocast says;
+            None for float32 weights under the step's own autocast.
+        compile: hand the forward to :func:`torch.compile`; a dict gives its arguments.
+        store: a folder that keeps the features of every batch, for runs that see the same
+            batches: several methods over one seed (``tools/compare.py --share-teacher``). See
+            :class:`ickd_mm.teachers.feature_store.FeatureStore`.
+    """
+
+    fold: bool = True
+    channels_last: bool = True
+    cpu_kernels: bool = True
+    winograd: bool = True
+    dtype: str | None = None
+    compile: bool | dict = False
+    store: str | None = None
+
+    @classmethod
+    def read(cls, cfg: Any) -> TeacherOptions:
+        """Read and check the config; None means the defaults.
+
+        Raises:
+            TypeError: if ``cfg`` is no dict or a switch no boolean.
+            KeyError: for an unknown key.
+            ValueError: for an unknown dtype.
+        """
+        if cfg is None:
+            return cls()
+        if not isinstance(cfg, dict):
+            raise TypeError(f'teacher_run must be a dict, got {cfg!r}')
+        keys = [field.name for field in fields(cls)]
+        for key in cfg:
+            if key not in keys:
+                known = f'it may hold {", ".join(keys)}{did_you_mean(key, keys)}'
+                raise KeyError(f'teacher_run has no {key!r}; {known}')
+        run = cls(**cfg)
+        for key in ('fold', 'channels_last', 'cpu_kernels', 'winograd'):
+            if not isinstance(getattr(run, key), bool):
+                raise TypeError(f'teacher_run.{key} must be True or False, got {cfg[key]!r}')
+        if not isinstance(run.compile, (bool, dict)):
+            raise TypeError(
+                'teacher_run.compile must be True, False or a dict of arguments of torch.compile, '
+                f'got {run.compile!r}'
+            )
+        if run.store is not None and not (isinstance(run.store, str) and run.store):
+            raise TypeError(f'teacher_run.store must be None or a folder, got {run.store!r}')
+        if run.dtype is not None and run.dtype not in DTYPES:
+            raise ValueError(
+                f'teacher_run.dtype must be None or one of {", ".join(DTYPES)}, got {run.dtype!r}'
+            )
+        return run
+
+    @property
+    def torch_dtype(self) -> torch.dtype | None:
+        """``dtype`` as PyTorch names it."""
+        return None if self.dtype is None else DTYPES[self.dtype]
+
+    def __str__(self) -> str:
+        return ', '.join(f'{key}={value}' for key, value in asdict(self).items())

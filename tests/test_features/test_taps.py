@@ -1,0 +1,131 @@
+"""Taps: what a path means, and that taking a feature leaves no trace."""
+
+import pytest
+import torch
+from torch import nn
+
+from ickd_mm.features.taps import Capture, Tap
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 1)
+        self.norm = nn.BatchNorm2d(4)
+        self.relu = nn.ReLU(inplace=True)
+        self.both = Both()
+        self.unused = nn.Identity()
+        self.ran_to_the_end = False
+
+    def forward(self, x, fail=False):
+        x = self.relu(self.norm(self.stem(x)))
+        outputs = self.both(x)
+        if fail:
+            raise ArithmeticError('broken model')
+        self.ran_to_the_end = True
+        return outputs
+
+
+class Both(nn.Module):
+    def forward(self, x):
+        return x + 1, [x + 2, x + 3]
+
+
+def hooks(model):
+    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())
+
+
+def run(model, *paths, stop=False, copies=frozenset(), **kwargs):
+    taps = [Tap.parse(path) for path in paths]
+    with Capture(model, taps, 'student', stop=stop, copies=frozenset(copies)) as seen:
+        model(torch.ones(1, 3, 2, 2), **kwargs)
+    return [seen[tap] for tap in taps], seen
+
+
+@pytest.mark.parametrize(
+    ('path', 'module', 'index'),
+    [
+        ('backbone.layer4', 'backbone.layer4', ()),
+        ('backbone[3]', 'backbone', (3,)),
+        ('stages.0[-1][2]', 'stages.0', (-1, 2)),
+    ],
+)
+def test_a_path_is_read(path, module, index):
+    assert Tap.parse(path) == Tap(path, module, index)
+
+
+@pytest.mark.parametrize('path', ['', 'a..b', 'a[x]', 'a[0', 'a b', '.a', 'a[0].b'])
+def test_a_path_that_is_none_is_refused(path):
+    with pytest.raises(ValueError, match='no module path'):
+        Tap.parse(path)
+
+
+def test_a_path_must_be_a_string():
+    with pytest.raises(TypeError, match='module path'):
+        Tap.parse(4)
+
+
+def test_features_are_the_modules_outputs():
+    model = Net().eval()
+    (first, second, third), _ = run(model, 'both[0]', 'both[1][0]', 'both[1][-1]')
+    torch.testing.assert_close(second, first + 1)
+    torch.testing.assert_close(third, first + 2)
+
+
+def test_an_unknown_path_lists_the_nearest():
+    with pytest.raises(KeyError, match="has no module 'stam'; nearest: .*stem"):
+        run(Net(), 'stam')
+
+
+def test_a_tuple_says_how_to_pick():
+    model = Net()
+    with pytest.raises(ValueError, match=r'gives a tuple of 2.*pick with both\[i\]'):
+        run(model, 'both')
+    assert hooks(model) == 0
+
+
+def test_an_index_out_of_range_is_named():
+    with pytest.raises(ValueError, match=r'cannot pick \[7\]'):
+        run(Net(), 'both[7]')
+
+
+@pytest.mark.parametrize('stop', [False, True])
+def test_no_hook_stays(stop):
+    model = Net()
+    run(model, 'stem', 'both[0]', stop=stop)
+    assert hooks(model) == 0
+
+
+def test_no_hook_stays_when_the_model_fails():
+    model = Net()
+    with pytest.raises(ArithmeticError):
+        run(model, 'stem', fail=True)
+    assert hooks(model) == 0
+
+
+def test_the_forward_stops_once_the_last_feature_is_there():
+    model = Net()
+    run(model, 'stem', 'norm', stop=True, fail=True)
+    assert not model.ran_to_the_end
+
+
+def test_a_module_that_never_runs_is_an_error():
+    with pytest.raises(RuntimeError, match="'unused' ran 0 times"):
+        run(Net(), 'unused')
+
+
+def test_a_module_that_runs_twice_is_an_error():
+    model = nn.Sequential(nn.Identity(), nn.Identity())
+    model[1] = model[0]
+    with pytest.raises(RuntimeError, match='ran 2 times'):
+        run(nn.Sequential(model), '0.0')
+
+
+def test_a_change_in_place_is_seen_and_a_copy_is_safe():
+    model = Net().eval()
+    tap = Tap.parse('norm')
+    _, seen = run(model, 'norm')
+    assert seen.changed() == {tap}
+    (feature,), seen = run(model, 'norm', copies={tap})
+    assert seen.changed() == frozenset()
+    torch.testing.assert_close(feature, model.norm(model.stem(torch.ones(1, 3, 2, 2))))

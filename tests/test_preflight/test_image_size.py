@@ -1,0 +1,58 @@
+"""How large the images are that a config trains on."""
+
+import pytest
+from mmengine.config import Config
+from support import ICKD, REPO
+
+from ickd_mm.commands.inspect.inspect_config import inspect_config
+from ickd_mm.preflight.image_size import DEFAULT_SIZE, config_image_size, image_size
+
+
+def config(student=None, pipeline=(), **model):
+    model = dict(type='ickd_mm.FeatureDistiller', student=student or dict(type='A'), **model)
+    return Config(dict(model=model, train_dataloader=dict(dataset=dict(pipeline=list(pipeline)))))
+
+
+CROP = [dict(type='Resize', scale=256), dict(type='RandomResizedCrop', scale=192)]
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'size'),
+    [
+        (config(pipeline=CROP), (192, 192)),
+        (config(pipeline=[dict(type='mmseg.RandomCrop', crop_size=(48, 64))]), (48, 64)),
+        (config(pipeline=CROP, input_size=32), (32, 32)),
+        (config(dict(type='A', data_preprocessor=dict(size=(8, 9))), CROP), (8, 9)),
+        (Config(dict(model=dict(type='A'), data_preprocessor=dict(size=(8, 9)))), (8, 9)),
+    ],
+)
+def test_where_the_size_is_found(cfg, size):
+    assert config_image_size(cfg) == size
+
+
+def test_below_a_data_set_that_wraps_another():
+    cfg = config(pipeline=CROP)
+    inner = cfg.train_dataloader.dataset
+    cfg.train_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=inner)
+    assert config_image_size(cfg) == (192, 192)
+
+
+@pytest.mark.parametrize(
+    'cfg',
+    [config(), Config(dict(model=dict(type='EncoderDecoder')))],
+)
+def test_a_config_that_does_not_say(cfg):
+    assert config_image_size(cfg) == DEFAULT_SIZE == (224, 224)
+
+
+@pytest.mark.parametrize('given', [0, -1, True, 1.5, '32', (32,), (32, 0), (1, 2, 3), (32, True)])
+def test_a_wrong_size(given):
+    with pytest.raises(ValueError, match='input_size must be a positive integer or'):
+        image_size({}, given)
+
+
+def test_a_classifier_is_inspected_at_the_size_it_trains_on():
+    cfg = Config.fromfile(REPO / 'configs/digits/ickd/resnet_ickd.py')
+    (match,) = inspect_config(cfg).matches
+    assert match.student_shape == (64, 4, 4)
+    assert inspect_config(Config.fromfile(ICKD)).matches[0].student_shape == (64, 16, 16)

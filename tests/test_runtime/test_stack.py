@@ -1,0 +1,104 @@
+"""The gaps of the stack: closed where they are, nothing done where they are not."""
+
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+
+import ickd_mm
+from ickd_mm.runtime import stack
+
+
+def python(code):
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-800:]
+    return done.stdout
+
+
+def test_every_model_of_both_packages_can_be_imported():
+    python('import ickd_mm, mmseg.models, mmpretrain.models')
+
+
+def test_a_missing_operator_explains_itself_when_used():
+    ops = stack._MissingOps('mmcv.ops')
+    from torch import nn
+
+    assert not isinstance(nn.Identity(), ops.DeformConv2d)
+    with pytest.raises(RuntimeError, match='mmcv.ops.point_sample needs compiled operators'):
+        ops.point_sample(1, 2)
+    with pytest.raises(AttributeError):
+        ops.__wrapped__  # noqa: B018
+
+
+def test_the_placeholder_is_for_mmcv_lite_alone():
+    try:
+        metadata.distribution('mmcv-lite')
+        lite = True
+    except metadata.PackageNotFoundError:
+        lite = False
+    out = python("import ickd_mm, sys; print(type(sys.modules.get('mmcv.ops')).__name__)")
+    assert out.strip() == ('_MissingOps' if lite else 'NoneType')
+
+
+def test_mmengine_still_knows_that_there_are_no_compiled_ops():
+    python(
+        'import ickd_mm; from mmengine.utils.dl_utils import mmcv_full_available; '
+        "import importlib.util; found = importlib.util.find_spec('mmcv._ext') is not None; "
+        'assert mmcv_full_available() is found'
+    )
+
+
+@pytest.mark.parametrize('name', ['mmseg', 'mmpretrain', 'ickd_mm'])
+def test_configs_of_packages_are_found(name):
+    path = {
+        'mmseg': 'pspnet/pspnet_r50-d8_4xb4-40k_voc12aug-512x512.py',
+        'mmpretrain': 'resnet/resnet18_8xb32_in1k.py',
+        'ickd_mm': 'digits/pspnet_r18_student.py',
+    }[name]
+    from mmengine.hub import get_config
+
+    assert get_config(f'{name}::{path}').model.type
+
+
+def test_a_package_that_is_not_there():
+    with pytest.raises(ModuleNotFoundError, match='no_such_package is not installed'):
+        stack._module_folder('no_such_package')
+    assert not stack._is_installed('no_such_package')
+
+
+def test_a_package_may_be_named_by_its_distribution():
+    assert stack._module_folder('pillow').endswith('PIL')
+
+
+def test_the_loss_needs_nothing_but_torch():
+    out = python(
+        'import sys\n'
+        'class Refuse:\n'
+        '    def find_spec(self, name, path=None, target=None):\n'
+        "        if name.split('.')[0] in ('mmengine', 'mmcv', 'mmseg', 'mmpretrain'):\n"
+        '            raise ModuleNotFoundError(name)\n'
+        'sys.meta_path.insert(0, Refuse())\n'
+        'import torch\n'
+        'from ickd_mm import ICKDLoss\n'
+        'print(float(ICKDLoss(grid=2)(torch.ones(1, 2, 4, 4), torch.ones(1, 2, 5, 5))))\n'
+    )
+    assert abs(float(out)) < 1e-6
+
+
+def test_public_names_are_there():
+    for name in ickd_mm.__all__:
+        assert getattr(ickd_mm, name) is not None
+    with pytest.raises(AttributeError, match='no_such_name'):
+        _ = ickd_mm.no_such_name
+
+
+def test_importing_adds_little_to_importing_mmseg():
+    code = (
+        'import time; a = time.perf_counter(); import mmseg.apis; b = time.perf_counter(); '
+        'import ickd_mm; print((time.perf_counter() - b) / (b - a))'
+    )
+    if 'mmcv-lite' in {d.metadata['Name'] for d in metadata.distributions()}:
+        code = code.replace('mmseg.apis', 'mmseg, mmengine.runner')
+    shares = sorted(float(python(code)) for _ in range(2))
+    assert shares[0] < 0.05

@@ -1,0 +1,64 @@
+"""The teacher gets the pixels that its own preprocessor would have made."""
+
+import pytest
+import torch
+from mmpretrain.models import ClsDataPreprocessor
+from mmseg.models import SegDataPreProcessor
+from torch import nn
+
+from ickd_mm.teachers.normalization import make_renormalizer
+
+IMAGENET = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
+HALF = dict(mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5])
+
+SEG = [
+    SegDataPreProcessor(**IMAGENET, bgr_to_rgb=True, size=(8, 8)),
+    SegDataPreProcessor(**HALF, bgr_to_rgb=True, size=(8, 8)),
+    SegDataPreProcessor(**IMAGENET, bgr_to_rgb=False, size=(8, 8)),
+    SegDataPreProcessor(size=(8, 8)),
+    ClsDataPreprocessor(**IMAGENET, to_rgb=True),
+    ClsDataPreprocessor(mean=[0.0], std=[255.0], to_rgb=False),
+]
+
+
+def prepared(preprocessor, pixels):
+    from mmseg.structures import SegDataSample
+
+    if isinstance(preprocessor, ClsDataPreprocessor):
+        return preprocessor(dict(inputs=pixels))['inputs']
+    data = dict(inputs=list(pixels), data_samples=[SegDataSample() for _ in pixels])
+    return preprocessor(data, training=True)['inputs']
+
+
+@pytest.mark.parametrize('student', SEG)
+@pytest.mark.parametrize('teacher', SEG)
+def test_every_combination(student, teacher):
+    pixels = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+    ours, theirs = prepared(student, pixels), prepared(teacher, pixels)
+    renormalize = make_renormalizer(student, teacher)
+    made = ours if renormalize is None else renormalize(ours)
+    torch.testing.assert_close(made, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_nothing_is_done_where_they_agree():
+    assert make_renormalizer(SEG[0], SEG[4]) is None
+    assert make_renormalizer(SEG[0], SEG[1]) is not None
+
+
+def test_images_of_four_bands():
+    """On stand-ins: the preprocessors of the onedl family take one or three means."""
+
+    class Four(nn.Module):
+        def __init__(self, normalises):
+            super().__init__()
+            self._enable_normalize = normalises
+            self.mean = torch.tensor([1.0, 2.0, 3.0, 4.0]).view(-1, 1, 1)
+            self.std = torch.tensor([5.0, 6.0, 7.0, 8.0]).view(-1, 1, 1)
+
+    ours, plain = Four(True), Four(False)
+    assert make_renormalizer(ours, Four(True)) is None
+    pixels = torch.randint(0, 256, (2, 4, 8, 8)).float()
+    back = make_renormalizer(ours, plain)((pixels - ours.mean) / ours.std)
+    torch.testing.assert_close(back, pixels, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="student's images have 4 channels and the teacher's 3"):
+        make_renormalizer(ours, SEG[0])
