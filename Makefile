@@ -1,24 +1,30 @@
-# make demo | test | lint | setup      STACK=openmmlab (default) or STACK=onedl
+# make demo | test | test-fast | lint | setup      STACK=openmmlab (default) or STACK=onedl
 STACK ?= openmmlab
 PYTHON ?= python3
 VENV := .venv/$(STACK)
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.complete
 
-.PHONY: demo test lint setup
+.PHONY: demo test test-fast lint setup
 
 demo: setup
 	$(RUN) tools/prepare_digits.py
 	$(RUN) tools/demo.py
 
 # Two workers of one thread each: on two cores OpenMP's own threads would wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: setup
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
+
+test-fast: setup
+	$(PYTEST) -m 'not slow'
 
 lint: setup
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports
 
 setup: $(STAMP)
 

@@ -8,41 +8,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from .names import HOMES
 from .runtime.stack import apply_compat_patches
 from .version import __version__
 
-NETWORKS = (
-    'CIFARMobileNetV2',
-    'CIFARResNet',
-    'CIFARShuffleNetV1',
-    'CIFARShuffleNetV2',
-    'CIFARVGG',
-    'CIFARWideResNet',
-)
-_HOMES = {
-    **dict.fromkeys(NETWORKS, '.backbones'),
-    'ChannelWiseDivergence': '.losses',
-    'ConvConnector': '.connectors',
-    'FeatureDistiller': '.distillers',
-    'ICKDLoss': '.losses',
-    'KLDivergence': '.losses',
-    'MSELoss': '.losses',
-    'TorchdistillLoss': '.losses',
-    'VIDRegressor': '.connectors',
-    'channel_wise_divergence': '.functional',
-    'icc_loss': '.functional',
-    'inter_channel_correlation': '.functional',
-    'kl_divergence': '.functional',
-}
-
-__all__ = ['__version__', *_HOMES]
+__all__ = ['__version__', *HOMES]
 
 apply_compat_patches()
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name], __name__), name)
+    if name in HOMES:
+        return getattr(import_module(HOMES[name], __name__), name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 

@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from . import NETWORKS
+from .names import BACKBONES, HOMES
 
 __all__ = ['HOOKS', 'MODELS', 'is_distiller', 'type_name']
 
@@ -52,10 +52,10 @@ else:
     from mmengine.registry import Registry
 
     class _ModelRegistry(Registry):
-        """Imports the networks when one is asked for: they need mmpretrain, others do not."""
+        """Imports the backbones when one is asked for: they need mmpretrain, others do not."""
 
         def get(self, key: str) -> type | None:
-            if isinstance(key, str) and key.rpartition('.')[2] in NETWORKS:
+            if isinstance(key, str) and HOMES.get(key.rpartition('.')[2]) == BACKBONES:
                 import_module('ickd_mm.backbones')
             return super().get(key)
 

@@ -21,7 +21,7 @@ from .restricted import reader_of
 try:
     from numpy._core import multiarray
 except ImportError:  # numpy < 1.26
-    from numpy.core import multiarray
+    from numpy.core import multiarray  # type: ignore[no-redef]
 
 _STATISTICS = ('min', 'max', 'current', 'mean')
 

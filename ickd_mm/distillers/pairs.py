@@ -176,7 +176,7 @@ class Pair:
         )
 
 
-def _init_weights(module: nn.Module) -> None:
+def _init_weights(module: Any) -> None:
     if hasattr(module, 'init_weights'):
         module.init_weights()
         return

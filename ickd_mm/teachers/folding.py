@@ -13,6 +13,7 @@ operator makes of what the convolution gives.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -60,8 +61,8 @@ class Watch(TorchDispatchMode):
         ]
 
     def __enter__(self) -> Watch:
-        self._made: dict[int, tuple[nn.Module, Tensor]] = {}
-        self._read: dict[nn.Module, int] = {}
+        self._made: dict[int, tuple[nn.Conv2d, Tensor]] = {}
+        self._read: dict[_BatchNorm, int] = {}
         self._uses: Counter[int] = Counter()
         self._runs: Counter[nn.Module] = Counter()
         self._handles = [m.register_forward_hook(self._after_tapped) for m in self._tapped]
@@ -74,11 +75,11 @@ class Watch(TorchDispatchMode):
         for handle in self._handles:
             handle.remove()
 
-    def _after_conv(self, conv: nn.Module, inputs: Any, output: Tensor) -> None:
+    def _after_conv(self, conv: nn.Conv2d, inputs: Any, output: Tensor) -> None:
         self._runs[conv] += 1
         self._made[id(output)] = conv, output  # held, so that no other tensor gets its id
 
-    def _before_norm(self, norm: nn.Module, inputs: tuple) -> None:
+    def _before_norm(self, norm: _BatchNorm, inputs: tuple) -> None:
         self._runs[norm] += 1
         if id(inputs[0]) in self._made:  # an id that is not held there may be given again
             self._read[norm] = id(inputs[0])
@@ -95,7 +96,7 @@ class Watch(TorchDispatchMode):
             )
         return func(*args, **(kwargs or {}))
 
-    def pairs(self) -> list[tuple[nn.Module, nn.Module]]:
+    def pairs(self) -> list[tuple[nn.Conv2d, _BatchNorm]]:
         """Return every (convolution, batch norm) that may become one."""
         found = []
         for norm, key in self._read.items():
@@ -108,7 +109,7 @@ class Watch(TorchDispatchMode):
 
 
 @torch.no_grad()
-def fold_batch_norms(model: nn.Module, pairs: list[tuple[nn.Module, nn.Module]]) -> None:
+def fold_batch_norms(model: nn.Module, pairs: list[tuple[nn.Conv2d, _BatchNorm]]) -> None:
     """Give each convolution its batch norm's work and put an identity in the latter's place.
 
     The new weights are worked out in float64 and are new parameters: whoever shares the old
@@ -120,15 +121,20 @@ def fold_batch_norms(model: nn.Module, pairs: list[tuple[nn.Module, nn.Module]])
     """
     for conv, norm in pairs:
         dtype = conv.weight.dtype
-        given = (conv.bias, norm.running_mean, norm.running_var, norm.weight, norm.bias)
-        bias, mean, var, gain, shift = (None if x is None else x.double() for x in given)
+        given: Any = (conv.bias, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+        as_double: Any = [None if x is None else x.double() for x in given]
+        bias, mean, var, gain, shift = as_double
         weight, bias = fuse_conv_bn_weights(
             conv.weight.double(), bias, mean, var, norm.eps, gain, shift
         )
         conv.weight = nn.Parameter(weight.to(dtype), requires_grad=False)
         conv.bias = nn.Parameter(bias.to(dtype), requires_grad=False)
-    gone = {norm for _, norm in pairs}
+    replace_modules(model, {norm: nn.Identity().eval() for _, norm in pairs})
+
+
+def replace_modules(model: nn.Module, replacement: Mapping[nn.Module, nn.Module]) -> None:
+    """Put other modules in the place of some modules of a model, wherever these stand."""
     for parent in list(model.modules()):
         for name, child in parent._modules.items():
-            if child in gone:
-                parent._modules[name] = nn.Identity().eval()
+            if child is not None and child in replacement:
+                parent._modules[name] = replacement[child]

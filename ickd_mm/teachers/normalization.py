@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 
-def _scaling(preprocessor: nn.Module) -> tuple[bool, Tensor, Tensor]:
+def _scaling(preprocessor: Any) -> tuple[bool, Tensor, Tensor]:
     """Return (RGB order?, mean, std), the last two (C or 1, 1, 1) on 0-255 pixels."""
     swaps = getattr(preprocessor, 'to_rgb', None)
     if swaps is None:

@@ -8,8 +8,9 @@ from mmengine.config import ConfigDict
 from torch import nn
 
 import ickd_mm
-from ickd_mm import networks
+from ickd_mm import backbones as networks
 from ickd_mm.features.taps import Capture, Tap
+from ickd_mm.names import BACKBONES, HOMES
 from ickd_mm.registry import MODELS
 
 RESNETS = {8: 83_892, 14: 181_108, 20: 278_324, 32: 472_756, 44: 667_188, 56: 861_620,
@@ -85,8 +86,8 @@ def test_a_network(row):
 
 
 def test_they_are_names_of_the_package_too():
-    assert set(networks.__all__) == set(ickd_mm.NETWORKS)
-    for name in ickd_mm.NETWORKS:
+    assert set(networks.__all__) == {n for n, home in HOMES.items() if home == BACKBONES}
+    for name in networks.__all__:
         assert getattr(ickd_mm, name) is MODELS.get(f'ickd_mm.{name}')
 
 

@@ -68,7 +68,10 @@ def draw_summary(scores: dict[str, float], scenes: list[Scene], title: str, file
         cell.set_title(heading, fontsize=10)
     for cell in grid.flat:
         cell.set(xticks=[], yticks=[])
-    keys = [Patch(color=np.asarray(c) / 255, label=n[-1]) for c, n in zip(PALETTE[1:], CLASSES[1:])]
+    keys = [
+        Patch(color=tuple(np.asarray(c) / 255), label=n[-1])
+        for c, n in zip(PALETTE[1:], CLASSES[1:])
+    ]
     right.legend(handles=keys, loc='outside lower center', ncols=10, fontsize=8, frameon=False)
     figure.suptitle(title)
     figure.savefig(file, dpi=110)

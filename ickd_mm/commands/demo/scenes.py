@@ -75,8 +75,8 @@ def _background(
     side = int(size * rng.uniform(1, 2.5))
     top = rng.integers(photo.shape[0] - side + 1)
     left = rng.integers(photo.shape[1] - side + 1)
-    patch = Image.fromarray(photo[top : top + side, left : left + side])
-    patch = np.asarray(patch.resize((size, size), Image.Resampling.BILINEAR), np.float32)
+    cut = Image.fromarray(photo[top : top + side, left : left + side])
+    patch = np.asarray(cut.resize((size, size), Image.Resampling.BILINEAR), np.float32)
     return patch * rng.uniform(*brightness)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..folding import CONVOLUTIONS
+from ..folding import CONVOLUTIONS, replace_modules
 from .winograd import Buffers, transform_weights, winograd_conv2d, winograd_pays
 
 
@@ -40,14 +40,16 @@ class PackedConvolution(nn.Module):
             beside its own; None forbids them.
     """
 
+    _conv: Any  # an nn.Conv2d, whose weight is None while it is packed
+
     def __init__(self, conv: nn.Conv2d, buffers: Buffers | None = None) -> None:
         super().__init__()
         self.training = False
         self._settings = (conv.padding, conv.stride, conv.dilation, conv.groups)
-        self._room = buffers
+        self._workspace = buffers
         self._packed: Tensor | None = None
         self._transformed: Tensor | None = None
-        object.__setattr__(self, '_conv', conv)  # no child: its weights are not there to be moved
+        object.__setattr__(self, '_conv', conv)  # not a child: it has no weights to move
 
     def unpack(self) -> nn.Conv2d:
         """Give the weights back, bit for bit, and return the convolution."""
@@ -59,7 +61,7 @@ class PackedConvolution(nn.Module):
 
     def _prepare(self, shape: torch.Size) -> None:
         conv = self._conv
-        if self._room is not None and winograd_pays(conv, shape):
+        if self._workspace is not None and winograd_pays(conv, shape):
             self._transformed = transform_weights(conv.weight)
             return
         self._packed = torch.ops.mkldnn._reorder_convolution_weight(
@@ -75,7 +77,7 @@ class PackedConvolution(nn.Module):
                 return conv(x)
             self._prepare(x.shape)
         if self._transformed is not None:
-            settings = conv.padding[0], conv.dilation[0], self._room
+            settings = conv.padding[0], conv.dilation[0], self._workspace
             return winograd_conv2d(x, self._transformed, conv.bias, *settings)
         return torch.ops.mkldnn._convolution_pointwise(
             x, self._packed, conv.bias, *self._settings, 'none', [], ''
@@ -93,13 +95,6 @@ def _fits(module: Any) -> bool:
     )
 
 
-def _replace(model: nn.Module, replacement: dict[nn.Module, nn.Module]) -> None:
-    for parent in list(model.modules()):
-        for name, child in parent._modules.items():
-            if child in replacement:
-                parent._modules[name] = replacement[child]
-
-
 def pack(model: nn.Module, keep: set[nn.Module], winograd: bool = True) -> None:
     """Put packed convolutions in the place of those that can be.
 
@@ -109,15 +104,15 @@ def pack(model: nn.Module, keep: set[nn.Module], winograd: bool = True) -> None:
         winograd: whether transformed weights may be used.
     """
     buffers = Buffers() if winograd else None
-    convs = [m for m in model.modules() if m not in keep and _fits(m)]
+    convs: list[Any] = [m for m in model.modules() if m not in keep and _fits(m)]
     shared = [c for c in convs if sum(c.weight is other.weight for other in convs) > 1]
-    _replace(model, {c: PackedConvolution(c, buffers) for c in convs if c not in shared})
+    replace_modules(model, {c: PackedConvolution(c, buffers) for c in convs if c not in shared})
 
 
 def unpack(model: nn.Module) -> None:
     """Put the convolutions back; undoes :func:`pack`."""
     packed = [m for m in model.modules() if isinstance(m, PackedConvolution)]
-    _replace(model, {module: module.unpack() for module in packed})
+    replace_modules(model, {module: module.unpack() for module in packed})
 
 
 def use_cpu_kernels(

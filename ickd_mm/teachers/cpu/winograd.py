@@ -16,9 +16,10 @@ arXiv 1509.09308, F(4×4, 3×3) with the points 0, ±1, ±2. Its float32 error i
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 TILE, WINDOW = 4, 6
 POSITIONS = WINDOW * WINDOW
@@ -74,11 +75,11 @@ def _tiles(length: int, dilation: int) -> int:
     return -(-length // (TILE * dilation))
 
 
-def winograd_pays(conv: nn.Conv2d, shape: torch.Size) -> bool:
+def winograd_pays(conv: Any, shape: torch.Size) -> bool:
     """Whether :func:`winograd_conv2d` can stand for ``conv`` and saves time, by the shapes alone.
 
     Args:
-        conv: any convolution with zero padding.
+        conv: an ``nn.Conv2d`` with zero padding.
         shape: (N, C, H, W) of its input.
     """
     square = len({*conv.padding}) == 1 and len({*conv.dilation}) == 1
@@ -138,14 +139,14 @@ def winograd_conv2d(
 def _padded(x: Tensor, top: int, left: int, rows: int, columns: int, buffers: Buffers) -> Tensor:
     """Lay (n, H, W, C) into zeros, its corner at (top, left), which may be above the first row."""
     n, h, w, c = x.shape
-    room = buffers.take('padded', n, rows, columns, c)
+    padded = buffers.take('padded', n, rows, columns, c)
     inside = slice(max(0, top), max(0, min(rows, top + h)))
-    for border in (room[:, : inside.start], room[:, inside.stop :]):
+    for border in (padded[:, : inside.start], padded[:, inside.stop :]):
         border.zero_()
-    for border in (room[:, inside, :left], room[:, inside, left + w :]):
+    for border in (padded[:, inside, :left], padded[:, inside, left + w :]):
         border.zero_()
-    room[:, inside, left : left + w].copy_(x[:, inside.start - top : inside.stop - top])
-    return room
+    padded[:, inside, left : left + w].copy_(x[:, inside.start - top : inside.stop - top])
+    return padded
 
 
 def _band(
