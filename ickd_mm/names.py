@@ -1,4 +1,4 @@
-"""The names that ``from ickd_mm import …`` knows, and the room that each lives in."""
+"""The names that ``from ickd_mm import …`` knows, and the package that each lives in."""
 
 BACKBONES = '.backbones'
 HOMES = {

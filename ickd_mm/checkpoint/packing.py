@@ -42,7 +42,7 @@ def pack(checkpoint: dict[str, Any], distiller: bool = True) -> list[str]:
     """Make a runner's checkpoint a student checkpoint, in place.
 
     ``state_dict`` keeps the student alone; connectors and losses with weights move to
-    ``checkpoint['ickd_mm']``; everything that is no tensor becomes a plain value.
+    ``checkpoint['ickd_mm']``; everything that is not a tensor becomes a plain value.
 
     Args:
         checkpoint: as the runner is about to save it.

@@ -78,7 +78,7 @@ def read_checkpoint(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is no whole checkpoint, or asks for anything but tensors, plain
+        ValueError: if the file is not a whole checkpoint, or asks for anything but tensors, plain
             Python values and mmengine's log history.
     """
     path = os.path.expanduser(os.fspath(path))
@@ -95,4 +95,4 @@ def read_checkpoint(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
         ) from error
     except Exception as error:  # what broken bytes lead to is not for torch to foresee
         reason = f'{type(error).__name__}: {error}'.split('\n')[0]
-        raise ValueError(f'{path!r} is no whole checkpoint: {reason}') from error
+        raise ValueError(f'{path!r} is not a whole checkpoint: {reason}') from error

@@ -177,7 +177,7 @@ def convert(checkpoint: Any, arch: str | None = None) -> tuple[str, dict[str, Te
         The network's name and its state dict, ``backbone.…`` and ``head.fc.…``.
 
     Raises:
-        ValueError: if it is no such checkpoint, of no network that is known, or of another
+        ValueError: if it is not such a checkpoint, of an unknown network, or of another
             than ``arch``: what was expected and what was found.
     """
     if arch is not None and arch not in PARAMETERS:

@@ -1,4 +1,4 @@
-"""Find the checkpoint that an interrupted run goes on from."""
+"""Find the checkpoint that an interrupted run resumes from."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def newest_whole(folder: Path) -> Path | None:
     if candidates:
         raise ValueError(
             f'none of the {len(candidates)} checkpoints in {str(folder)!r} can be resumed from '
-            f'(newest: {candidates[0].name}); start anew in another folder, or remove them'
+            f'(newest: {candidates[0].name}); start again in another folder, or remove them'
         )
     return None
 
@@ -83,7 +83,7 @@ def choose_resume(cfg: Config, named: str | None = None) -> None:
     """Write into a config what its run resumes from; mmengine alone looks at one file unread.
 
     Without a checkpoint the run starts from the beginning (and from the config's own
-    ``load_from``), and says so. Places that are no local files are left to mmengine.
+    ``load_from``), and says so. Places that are not local files are left to mmengine.
 
     Args:
         cfg: the config, its work folder set.
@@ -105,7 +105,9 @@ def choose_resume(cfg: Config, named: str | None = None) -> None:
     newest = newest_whole(folder)
     cfg.resume = newest is not None
     if newest is None:
-        print_log(f'No checkpoint in {folder}: starts anew', 'current', logging.WARNING)
+        print_log(
+            f'No checkpoint in {folder}: starts from the beginning', 'current', logging.WARNING
+        )
         return
     cfg.load_from = str(newest)
     print_log(f'Resumes from {newest}', 'current')

@@ -43,7 +43,7 @@ class FeatureDistiller(BaseModel):
     dict are the student's own (plus ``connectors`` and ``losses``, while there are any), and
     what it does not have itself is looked up in the student, so learning-rate rules, hooks,
     test-time augmentation and checkpoints mean what they mean without it. Evaluation and
-    inference are the student's. The teacher is no part of the tree.
+    inference are the student's. The teacher is not part of the tree.
 
     Args:
         student: a model dict, a config file's path, or ``package::path``.

@@ -42,7 +42,7 @@ class PairConfig:
         """Read the distiller's ``pairs``.
 
         Raises:
-            TypeError: if ``pairs`` or one of them is no dict.
+            TypeError: if ``pairs`` or one of them is not a dict.
             ValueError: if there is none, or a name does not start with 'loss'.
             KeyError: for a key that is unknown or missing.
         """
@@ -90,8 +90,8 @@ class PairConfig:
         Channel counts that the connector's config leaves out are taken from the features.
 
         Raises:
-            ValueError: if a connector needs the channels of what is no (N, C, H, W) map, or a
-                module refuses its arguments.
+            ValueError: if a connector needs the channels of a feature that is not an (N, C, H, W)
+                map, or a module refuses its arguments.
         """
         connector = None
         if self.connector is not None:
@@ -106,7 +106,7 @@ class PairConfig:
         except (TypeError, ValueError, KeyError) as error:
             raise ValueError(f'pairs.{self.name}.{key}: {error}') from error
         if not isinstance(module, nn.Module):
-            raise ValueError(f'pairs.{self.name}.{key}: {cfg["type"]!r} is no torch module')
+            raise ValueError(f'pairs.{self.name}.{key}: {cfg["type"]!r} is not a torch module')
         return module
 
     def _with_channels(self, student: Tensor, teacher: Tensor) -> dict:
@@ -162,7 +162,7 @@ class Pair:
         return sum((0 * p.float().sum() for p in trained), 0 * student.float().sum())
 
     def init_weights(self) -> None:
-        """Initialise what is trained here, where mmengine has a say in it."""
+        """Initialise connector and loss as mmengine modules initialise themselves."""
         for module in (self.connector, self.loss):
             if module is not None:
                 _init_weights(module)

@@ -32,7 +32,7 @@ class Tap:
         """Read ``module.path[i]``.
 
         Raises:
-            TypeError: if ``path`` is no string.
+            TypeError: if ``path`` is not a string.
             ValueError: if it is not a dotted path with optional ``[i]`` behind it.
         """
         if not isinstance(path, str):
@@ -40,7 +40,7 @@ class Tap:
         match = _PATH.match(path)
         if match is None:
             raise ValueError(
-                f"{path!r} is no module path; write 'backbone.layer4' or 'backbone[3]'"
+                f"{path!r} is not a module path; write 'backbone.layer4' or 'backbone[3]'"
             )
         index = tuple(int(i) for i in re.findall(r'-?\d+', match['index']))
         return cls(path, match['module'], index)
@@ -66,7 +66,7 @@ class Tap:
         """Return the tensor that this tap means out of its module's output.
 
         Raises:
-            ValueError: if that is no tensor, with what it is and how to pick from it.
+            ValueError: if that is not a tensor, with what it is and how to pick from it.
         """
         value = output
         for i in self.index:

@@ -32,9 +32,9 @@ class FiniteCheckHook(Hook):
 
     Where a loss is not finite, the teacher runs once more on the same batch, in the same
     precision, to tell whether it is a teacher's feature that is wrong (what the preprocessor
-    draws for a batch, mixup say, it draws again). Where an optimizer is not stepped, nothing is
-    said of its gradients: fp16 AMP skips a step whose gradients overflow and lowers its scale,
-    which is no error.
+    draws for a batch, mixup say, it draws again). Gradients of an optimizer that does not step are
+    not reported: fp16 AMP skips a step whose gradients overflow and lowers its scale, which is not
+    an error.
 
     Args:
         stop: raise ``FloatingPointError`` instead of logging an error; the checkpoint of that
@@ -108,7 +108,7 @@ class FiniteCheckHook(Hook):
         if self.stop:
             raise FloatingPointError(message)
         if not kinds <= self._reported:
-            message += '. This is said once; finite_check.stop=True ends the run here'
+            message += '. This is reported once; finite_check.stop=True ends the run here'
             print_log(message, 'current', logging.ERROR)
         self._reported |= kinds
 

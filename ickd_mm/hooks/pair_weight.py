@@ -20,7 +20,7 @@ class PairWeightHook(Hook):
 
     The factor is linear between the given points, and constant before the first and behind the
     last. While it is 0 the pair's loss is not computed; while every pair's is 0 the teacher does
-    not run. The optimizer goes on with the connector meanwhile: weight decay acts on it.
+    not run. The optimizer keeps updating the connector meanwhile: weight decay acts on it.
 
     ``dict(type='ickd_mm.PairWeightHook', pair='loss_icc', points=[(0, 1), (0.5, 0)])`` among a
     config's ``custom_hooks`` lets ``loss_icc`` fade out over the first half.
@@ -31,8 +31,8 @@ class PairWeightHook(Hook):
             finite and at least 0, on top of the loss's own ``loss_weight``.
 
     Raises:
-        TypeError: if ``points`` is no list of pairs of numbers.
-        ValueError: if there is no point, shares do not rise within 0 to 1, or a factor is
+        TypeError: if ``points`` is not a list of pairs of numbers.
+        ValueError: if ``points`` is empty, shares do not rise within 0 to 1, or a factor is
             negative or infinite.
         KeyError: at the start of the training, if the model has no such pair.
         ValueError: then, too, if another such hook has the same pair.
@@ -57,7 +57,7 @@ class PairWeightHook(Hook):
         """Find the pair.
 
         Raises:
-            KeyError: if the model is no distiller, or has no pair of that name.
+            KeyError: if the model is not a distiller, or has no pair of that name.
             ValueError: if another such hook changes the same pair.
         """
         others = [h for h in runner.hooks if isinstance(h, PairWeightHook) and h is not self]
@@ -65,7 +65,7 @@ class PairWeightHook(Hook):
             raise ValueError(f'two PairWeightHooks change {self.pair!r}: join their points')
         factors = getattr(unwrapped(runner.model), 'pair_factors', None)
         if factors is None or self.pair not in factors:
-            known = ', '.join(factors) if factors else 'none: it is no distiller'
+            known = ', '.join(factors) if factors else 'none: it is not a distiller'
             raise KeyError(f'PairWeightHook: no pair {self.pair!r}; the model has {known}')
         self._factor_of = factors
 

@@ -24,7 +24,7 @@ class ICKDLoss(nn.Module):
         loss_weight: factor on the loss, finite and at least 0.
 
     Raises:
-        TypeError: if ``grid`` is no integer or pair of integers.
+        TypeError: if ``grid`` is not an integer or a pair of integers.
         ValueError: if ``grid`` is below 1 or ``loss_weight`` below 0 or infinite.
     """
 

@@ -41,7 +41,7 @@ class MSELoss(nn.Module):
             teacher: the same shape; no gradient flows into it.
 
         Raises:
-            TypeError: for what is no floating-point tensor.
+            TypeError: for anything but a floating-point tensor.
             ValueError: if the shapes differ, with both of them and what to do.
         """
         check_same_shape(student, teacher, (2, 3, 4), '(N, C), (N, L, C) or (N, C, H, W)')

@@ -193,7 +193,7 @@ class TorchdistillLoss(nn.Module):
                 the loss.
 
         Raises:
-            TypeError: for what is no floating-point tensor.
+            TypeError: for anything but a floating-point tensor.
             ValueError: for shapes that the loss does not take, with both of them.
         """
         ours = student if isinstance(student, tuple) else (student,)

@@ -89,7 +89,7 @@ class ModelSource:
         """Build the model, weights as its constructor leaves them.
 
         Raises:
-            TypeError: if what the config builds is no mmengine model.
+            TypeError: if the config does not build an mmengine model.
             ValueError: if its package refuses the config.
         """
         try:

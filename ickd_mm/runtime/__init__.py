@@ -1,4 +1,4 @@
-"""Everything that changes mmengine or the stack around it, in one room.
+"""Everything that changes mmengine or the stack around it, in one place.
 
 When :mod:`ickd_mm` is imported, :func:`ickd_mm.runtime.stack.apply_compat_patches`:
 

@@ -59,14 +59,14 @@ def _whole(feature: Tensor) -> Tensor:
 
 
 class FeatureStore:
-    """A folder of features, one file a batch, named after all that they depend on.
+    """A folder of features, one file per batch, named after all that they depend on.
 
     That is the teacher's config, structure, weights and buffers, the taps, how it is run, the
     versions of the packages, the number of threads, and the images bit by bit. What is read is
     what was computed, bits and memory layout included, so a run over batches of one shape gives
     the same student with the store as without. (Which kernels a convolution takes on a CPU is
     settled by the first batch that is computed; where shapes vary, features may differ by
-    rounding.) A file whose contents do not have the digest that stands in it is computed anew.
+    rounding.) A file whose contents do not have the digest that stands in it is computed again.
     Processes may share the folder.
 
     It pays where the same batches come again: for every other method over the same seed. A run
@@ -130,7 +130,7 @@ class FeatureStore:
             if _digest(stored['features']) != stored['digest']:
                 raise ValueError('its contents do not have its digest')
         except Exception as error:  # whatever a damaged archive makes torch.load raise
-            print_log(f'{file} is damaged and made anew: {error!r}', 'current', 30)
+            print_log(f'{file} is damaged and is computed again: {error!r}', 'current', 30)
             return None
         return stored['features']
 

@@ -35,14 +35,14 @@ CONVOLUTIONS = (nn.Conv2d, MMCVConv2d)
 
 
 def _untouched(module: nn.Module) -> bool:
-    """Whether nothing that was hung on the module would notice a change of it."""
+    """Whether no hook would notice a change of the module."""
     return not (module._forward_hooks or module._forward_pre_hooks)
 
 
 class Watch(TorchDispatchMode):
     """Sees, during one forward, which batch norm alone reads what a convolution gives.
 
-    Use as a context manager around the forward; every entry begins anew.
+    Use as a context manager around the forward; every entry starts afresh.
 
     Args:
         model: the model that runs inside, in eval mode.
@@ -112,8 +112,8 @@ class Watch(TorchDispatchMode):
 def fold_batch_norms(model: nn.Module, pairs: list[tuple[nn.Conv2d, _BatchNorm]]) -> None:
     """Give each convolution its batch norm's work and put an identity in the latter's place.
 
-    The new weights are worked out in float64 and are new parameters: whoever shares the old
-    ones keeps them.
+    The new weights are computed in float64 and are new parameters; modules that share the old
+    ones keep them.
 
     Args:
         model: frozen, in eval mode.

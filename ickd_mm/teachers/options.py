@@ -45,7 +45,7 @@ class TeacherOptions:
         """Read and check the config; None means the defaults.
 
         Raises:
-            TypeError: if ``cfg`` is no dict or a switch no boolean.
+            TypeError: if ``cfg`` is not a dict or a switch is not a boolean.
             KeyError: for an unknown key.
             ValueError: for an unknown dtype.
         """

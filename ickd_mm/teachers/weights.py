@@ -32,7 +32,7 @@ def _load(model: nn.Module, state: dict[str, Any]) -> tuple[list[str], list[str]
     """Load what fits; return the keys that are missing, unexpected and of another shape.
 
     The model's own hooks have renamed and resized by then (old names of Swin's parts, a
-    vision transformer's positions), so that what they take care of is no fault.
+    vision transformer's positions), so what they handle is not an error.
     """
     found: list[Any] = []
     handle = model.register_load_state_dict_post_hook(lambda _, keys: found.append(keys))

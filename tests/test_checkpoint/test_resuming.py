@@ -119,7 +119,7 @@ def test_without_a_checkpoint_the_run_starts_as_its_config_says(tmp_path):
 
 def test_a_named_file_must_be_whole(tmp_path):
     (tmp_path / 'a.pth').touch()
-    with pytest.raises(ValueError, match=r"a\.pth' is no whole checkpoint"):
+    with pytest.raises(ValueError, match=r"a\.pth' is not a whole checkpoint"):
         choose_resume(config(tmp_path), str(tmp_path / 'a.pth'))
     with pytest.raises(FileNotFoundError):
         choose_resume(config(tmp_path), str(tmp_path / 'b.pth'))

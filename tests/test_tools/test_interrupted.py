@@ -165,5 +165,5 @@ def test_resuming_from_a_named_file_that_is_broken_is_an_error(setting, tmp_path
     file.write_bytes((whole / 'iter_6.pth').read_bytes()[:5000])
     done = train(config, tmp_path / 'run', *options, flags=['--resume', file])
     assert done.returncode != 0
-    assert f"'{file}' is no whole checkpoint" in done.stderr.splitlines()[-1]
+    assert f"'{file}' is not a whole checkpoint" in done.stderr.splitlines()[-1]
     assert not scalars(tmp_path / 'run')

@@ -39,7 +39,7 @@ OPTIONS = {
     f'{PAIR}.student=backbone': "student tap 'backbone' must give .* pick with backbone",
     f'{PAIR}.student=backbone[7]': r"student tap 'backbone\[7\]': cannot pick \[7\] from a tuple",
     f'{PAIR}.teacher=decode_head.loss_decode': "'decode_head.loss_decode' ran 0 times .* once",
-    f'{PAIR}.student=backbone..layer4': "'backbone..layer4' is no module path; write 'backbone",
+    f'{PAIR}.student=backbone..layer4': "'backbone..layer4' is not a module path; write 'backbone",
     f'{PAIR}.student=4': 'a tap is a module path, got 4',
     f'{PAIR}.student=None': "pairs.loss_icc: 'student' is missing",
     # Losses and connectors

@@ -123,7 +123,7 @@ def estimate(file: str, images: int, speedup: float, rounds: int = 2) -> Estimat
         file: the config.
         images: batch size; batch norm after global pooling needs two.
         speedup: how many times as fast one GPU is taken to be.
-        rounds: timed steps; the least one counts.
+        rounds: timed steps; the fastest one counts.
     """
     cfg = Config.fromfile(file)
     with tempfile.TemporaryDirectory() as folder:

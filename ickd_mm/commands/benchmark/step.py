@@ -1,4 +1,4 @@
-"""``tools/benchmark.py step``: a distilled training step against the least that it must cost.
+"""``tools/benchmark.py step``: a distilled training step against the minimum that it must cost.
 
 The floor is the plain teacher's forward up to its last tap, without gradient, plus the whole
 training step of the undistilled student. Beside it stand the distiller's own step, and the same
@@ -88,8 +88,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the subcommand."""
     parser.add_argument('config', help="a distiller's config")
     parser.add_argument('--device', default='cpu', help='cpu (default) or cuda[:n]')
-    parser.add_argument('--batch', type=int, help='images a step (default: the config says)')
-    parser.add_argument('--crop', type=int, help='side of the images (default: the config says)')
+    parser.add_argument('--batch', type=int, help='images per step (default: as in the config)')
+    parser.add_argument('--crop', type=int, help='side of the images (default: as in the config)')
     parser.add_argument('--amp', choices=['bfloat16', 'float16'], help='autocast; needs a GPU')
     parser.add_argument(
         '--channels-last', action='store_true', help='the plain models and the student too'
@@ -105,7 +105,7 @@ def read(args: argparse.Namespace) -> Config:
     """Load the config with what the command line changes.
 
     Raises:
-        ValueError: if it is no distiller's.
+        ValueError: if it is not a distiller's.
     """
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})

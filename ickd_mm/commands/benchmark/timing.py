@@ -54,7 +54,7 @@ def in_turns(
         calls: name → call; each is run once before the clock starts.
         device: where they run.
         budget: seconds after which no further round begins.
-        least: rounds at least, whatever they take.
+        least: fewest rounds, whatever they take.
         most: rounds at most.
     """
     for call in calls.values():

@@ -96,7 +96,7 @@ def prepare_digits(
     ``root`` gets a Pascal VOC layout (64×64 scenes) and, under ``imagenet``, the digits one
     by one as 32×32 images in class folders. It is written beside ``root`` and moved there
     when whole, with a manifest of digests: a broken or foreign-sized earlier attempt is
-    noticed and made anew.
+    noticed and made again.
 
     Args:
         root: folder to make.

@@ -33,7 +33,7 @@ class Output:
     Attributes:
         path: ``backbone.layer4``, or ``backbone[3]`` for an element of a tuple.
         kind: class of the module.
-        shape: shape for a batch of N images, without N; None for what is no tensor.
+        shape: shape for a batch of N images, without N; None for what is not a tensor.
         why_not: why it cannot be tapped; empty where it can.
     """
 
@@ -133,7 +133,9 @@ def _outputs(path: str, module: nn.Module, runs: list[Any]) -> Iterator[Output]:
         if isinstance(value, Tensor):
             yield Output(place, kind, tuple(value.shape[1:]), reason)
         else:
-            yield Output(place, kind, None, reason or f'gives no tensor: {type(value).__name__}')
+            yield Output(
+                place, kind, None, reason or f'does not give a tensor: {type(value).__name__}'
+            )
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -1,6 +1,7 @@
 """Faster convolutions for a frozen teacher on a CPU.
 
-An optional room with one door: nothing else in the package needs it.
+Optional: the rest of the package works without this folder and the one call of it in
+``frozen_teacher.py``.
 """
 
 from .packed_convs import use_cpu_kernels

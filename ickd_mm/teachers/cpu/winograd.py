@@ -116,7 +116,7 @@ def winograd_conv2d(
         (N, C', H + 2 · padding − 2 · dilation, W + …), channels last in memory.
 
     Raises:
-        ValueError: if no result would be left.
+        ValueError: if the output would be empty.
     """
     n, c, h, w = x.shape
     size = h + 2 * (padding - dilation), w + 2 * (padding - dilation)
