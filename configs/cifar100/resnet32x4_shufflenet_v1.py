@@ -6,5 +6,4 @@ model = dict(
     teacher='ickd_mm::cifar100/resnet32x4.py',
     teacher_ckpt='checkpoints/resnet32x4.pth',
     input_size=32,
-    pairs={{_base_.pairs}},
-)
+    pairs={{_base_.pairs}})

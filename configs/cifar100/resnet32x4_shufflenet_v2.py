@@ -8,5 +8,4 @@ model = dict(
     teacher='ickd_mm::cifar100/resnet32x4.py',
     teacher_ckpt='checkpoints/resnet32x4.pth',
     input_size=32,
-    pairs=dict(loss_icc=dict(_base_.pairs.loss_icc, student='backbone.layers.2')),
-)
+    pairs=dict(loss_icc=dict(_base_.pairs.loss_icc, student='backbone.layers.2')))

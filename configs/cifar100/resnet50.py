@@ -2,5 +2,4 @@
 _base_ = '../_base_/cifar100.py'
 model = dict(
     backbone=dict(type='ResNet_CIFAR', depth=50, zero_init_residual=False),
-    head=dict(in_channels=2048),
-)
+    head=dict(in_channels=2048))

@@ -8,5 +8,4 @@ model = dict(
     teacher='ickd_mm::cifar100/resnet50.py',
     teacher_ckpt='checkpoints/resnet50.pth',
     input_size=32,
-    pairs=dict(loss_icc=dict(_base_.pairs.loss_icc, student='backbone.layer7')),
-)
+    pairs=dict(loss_icc=dict(_base_.pairs.loss_icc, student='backbone.layer7')))

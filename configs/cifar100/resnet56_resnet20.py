@@ -6,5 +6,4 @@ model = dict(
     teacher='ickd_mm::cifar100/resnet56.py',
     teacher_ckpt='checkpoints/resnet56.pth',
     input_size=32,
-    pairs={{_base_.pairs}},
-)
+    pairs={{_base_.pairs}})

@@ -1,5 +1,4 @@
 _base_ = '../_base_/cifar100.py'
 model = dict(
     backbone=dict(type='ickd_mm.CIFARResNet', depth=8, stem_channels=32, base_channels=64),
-    head=dict(in_channels=256),
-)
+    head=dict(in_channels=256))

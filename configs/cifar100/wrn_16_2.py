@@ -1,5 +1,4 @@
 _base_ = '../_base_/cifar100.py'
 model = dict(
     backbone=dict(type='ickd_mm.CIFARWideResNet', depth=16, widen_factor=2),
-    head=dict(in_channels=128),
-)
+    head=dict(in_channels=128))

@@ -6,5 +6,4 @@ model = dict(
     teacher='ickd_mm::cifar100/wrn_40_2.py',
     teacher_ckpt='checkpoints/wrn_40_2.pth',
     input_size=32,
-    pairs={{_base_.pairs}},
-)
+    pairs={{_base_.pairs}})

@@ -1,5 +1,4 @@
 _base_ = [
-    '../_base_/students/pspnet_r18_digits.py',
-    '../_base_/datasets/digits_voc.py',
-    '../_base_/schedules/digits.py',
+    '../_base_/students/pspnet_r18_digits.py', '../_base_/datasets/digits_voc.py',
+    '../_base_/schedules/digits.py'
 ]

@@ -2,7 +2,6 @@
 _base_ = './pspnet_r18_student.py'
 model = dict(
     backbone=dict(stem_channels=24, base_channels=24),
-    decode_head=dict(in_channels=192, channels=48),
-)
+    decode_head=dict(in_channels=192, channels=48))
 optim_wrapper = dict(optimizer=dict(lr=0.02))
 train_cfg = dict(max_iters=1000, val_interval=500)

@@ -6,8 +6,7 @@ model = dict(
     type='ickd_mm.FeatureDistiller',
     student=dict(
         _base_.model,
-        head=dict(_base_.model.head, loss=dict(type='CrossEntropyLoss', loss_weight=0.5)),
-    ),
+        head=dict(_base_.model.head, loss=dict(type='CrossEntropyLoss', loss_weight=0.5))),
     teacher='mmpretrain::resnet/resnet34_8xb32_in1k.py',
     teacher_ckpt='zoo',
     pairs=dict(
@@ -15,12 +14,8 @@ model = dict(
             student='backbone.layer4',
             teacher='backbone.layer4',
             connector=dict(type='ickd_mm.ConvConnector', kernel_size=3),
-            loss=dict(type='ickd_mm.ICKDLoss', loss_weight=500 / 256),
-        ),
+            loss=dict(type='ickd_mm.ICKDLoss', loss_weight=500 / 256)),
         loss_kl=dict(
             student='head.fc',
             teacher='head.fc',
-            loss=dict(type='ickd_mm.KLDivergence', tau=1.0, loss_weight=0.5),
-        ),
-    ),
-)
+            loss=dict(type='ickd_mm.KLDivergence', tau=1.0, loss_weight=0.5))))

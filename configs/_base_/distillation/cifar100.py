@@ -7,11 +7,8 @@ pairs = dict(
         student='backbone[0]',
         teacher='backbone[0]',
         connector=dict(type='ickd_mm.ConvConnector', kernel_size=1),
-        loss=dict(type='ickd_mm.ICKDLoss', grid=1, normalize=True, loss_weight=2.5),
-    )
-)
+        loss=dict(type='ickd_mm.ICKDLoss', grid=1, normalize=True, loss_weight=2.5)))
 kl_pair = dict(
     student='head.fc',
     teacher='head.fc',
-    loss=dict(type='ickd_mm.KLDivergence', tau=4.0, loss_weight=1.0),
-)
+    loss=dict(type='ickd_mm.KLDivergence', tau=4.0, loss_weight=1.0))

@@ -7,5 +7,4 @@ model = dict(
     student={{_base_.model}},
     teacher='ickd_mm::digits/pspnet_r18_teacher.py',
     teacher_ckpt='work_dirs/demo/teacher/iter_1000.pth',
-    pairs=dict(),
-)
+    pairs=dict())
