@@ -1,4 +1,4 @@
-# A backbone's last map, averaged, and one linear layer.
+# What every network for CIFAR-100 ends in: its last map, averaged, and one linear layer.
 custom_imports = dict(imports=['ickd_mm'])  # lets mmpretrain's own tools run it too
 model = dict(
     type='ImageClassifier',

@@ -1,2 +1,0 @@
-_base_ = './resnet110_resnet20.py'
-model = dict(pairs=dict(loss_kl={{_base_.kl_pair}}))

@@ -1,4 +1,0 @@
-_base_ = '../_base_/cifar100.py'
-model = dict(
-    backbone=dict(type='ickd_mm.CIFARResNet', depth=56),
-    head=dict(in_channels=64))

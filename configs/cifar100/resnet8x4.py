@@ -1,4 +1,0 @@
-_base_ = '../_base_/cifar100.py'
-model = dict(
-    backbone=dict(type='ickd_mm.CIFARResNet', depth=8, stem_channels=32, base_channels=64),
-    head=dict(in_channels=256))

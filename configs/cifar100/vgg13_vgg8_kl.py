@@ -1,2 +1,0 @@
-_base_ = './vgg13_vgg8.py'
-model = dict(pairs=dict(loss_kl={{_base_.kl_pair}}))

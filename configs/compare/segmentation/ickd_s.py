@@ -1,9 +1,0 @@
-# ICKD-S. Weight 5: the best of 0.5, 5, 50 and 500 (docs/comparison.md). None was ever released.
-_base_ = '../../_base_/distilled/pspnet_digits.py'
-model = dict(
-    pairs=dict(
-        loss_icc=dict(
-            student='backbone.layer4',
-            teacher='backbone.layer4',
-            connector=dict(type='ickd_mm.ConvConnector', kernel_size=1),
-            loss=dict(type='ickd_mm.ICKDLoss', grid=(2, 2), loss_weight=5.0))))

@@ -1,0 +1,40 @@
+# PSPNet R101 -> PSPNet R18 on Pascal VOC 2012 with SBD, by inter-channel correlation on a grid
+# (ICKD-S). The recipe to copy: every key of a distilled run stands here with what it may hold.
+#
+#     python tools/train.py configs/ickd/pspnet_r101_r18_voc.py
+#
+# The inherited config is the student's own and complete: it trains the student alone. In a folder
+# of your own, write 'ickd_mm::baselines/pspnet_r18_voc.py', or your student's config.
+_base_ = '../baselines/pspnet_r18_voc.py'
+
+# Lets mmseg's own tools run this file too, also where mmcv-lite is installed.
+custom_imports = dict(imports=['ickd_mm'])
+# True: score the teacher on the validation set before the first iteration.
+teacher_val = False
+# A loss or gradient that is NaN or infinite is reported with its pair; stop=True ends the run there.
+finite_check = dict(stop=False)
+
+model = dict(
+    _delete_=True,  # the distiller replaces the inherited model, which becomes its student
+    type='ickd_mm.FeatureDistiller',
+    student={{_base_.model}},
+    # A config file, 'package::path' or a model dict.
+    teacher='mmseg::pspnet/pspnet_r101-d8_4xb4-40k_voc12aug-512x512.py',
+    # 'zoo': the weights that the teacher's package lists for that config. Or a path, or a URL.
+    teacher_ckpt='zoo',
+    # What makes the frozen teacher cheaper to run. dtype: None, 'fp32', 'bf16' or 'fp16'.
+    teacher_run=dict(fold=True, channels_last=True, winograd=True, dtype=None, compile=False),
+    # One entry for each pair of feature maps to match. Its name is the loss's name in the log.
+    pairs=dict(
+        loss_icc=dict(
+            # Module paths, as `python tools/inspect_model.py CONFIG` lists them. No released file
+            # says where ICKD-S taps: the last stage of both backbones is chosen here.
+            student='backbone.layer4',
+            teacher='backbone.layer4',
+            # Brings the student's map to the teacher's channels, and is dropped after training.
+            connector=dict(type='ickd_mm.ConvConnector', kernel_size=1),
+            loss=dict(
+                type='ickd_mm.ICKDLoss',
+                grid=4,  # n x n cells, (n, m), or 1 for the whole map at once (ICKD-C)
+                normalize=True,  # rows of unit length, as released; False: the paper's equation
+                loss_weight=2.0))))  # chosen here: no weight of ICKD-S was ever released

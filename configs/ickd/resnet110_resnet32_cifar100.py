@@ -1,0 +1,9 @@
+_base_ = ['../baselines/resnet32_cifar100.py', '../_base_/distillers/icc_cifar100.py']
+model = dict(
+    _delete_=True,
+    type='ickd_mm.FeatureDistiller',
+    student={{_base_.model}},
+    teacher='ickd_mm::baselines/resnet110_cifar100.py',
+    teacher_ckpt='checkpoints/resnet110.pth',
+    input_size=32,
+    pairs={{_base_.cifar100_pairs}})

@@ -1,0 +1,2 @@
+_base_ = './resnet34_resnet18_scratch_imagenet.py'
+model = dict(teacher='mmpretrain::resnet/resnet50_8xb32_in1k.py')

@@ -1,2 +1,0 @@
-_base_ = './resnet34_resnet18_pretrained.py'
-model = dict(teacher='mmpretrain::resnet/resnet101_8xb32_in1k.py')

@@ -1,2 +1,0 @@
-_base_ = './resnet34_resnet18_scratch.py'
-model = dict(teacher='mmpretrain::resnet/resnet50_8xb32_in1k.py')

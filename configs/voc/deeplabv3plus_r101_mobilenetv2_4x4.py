@@ -1,2 +1,0 @@
-_base_ = './deeplabv3plus_r101_mobilenetv2_1x1.py'
-model = dict(pairs=dict(loss_icc=dict(loss=dict(grid=4))))

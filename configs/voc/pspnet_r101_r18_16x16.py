@@ -1,2 +1,0 @@
-_base_ = './pspnet_r101_r18_1x1.py'
-model = dict(pairs=dict(loss_icc=dict(loss=dict(grid=16))))

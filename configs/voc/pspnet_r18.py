@@ -1,1 +1,0 @@
-_base_ = '../_base_/students/pspnet_r18_voc.py'
