@@ -36,7 +36,7 @@ def teacher_file(tmp_path_factory):
     """Weights of the digits teacher, random, with BN statistics that are not the defaults."""
     init_default_scope('mmseg')
     torch.manual_seed(1)
-    teacher = MODELS.build(ConfigDict(_scope_='mmseg', **model_config('pspnet_r18_teacher')))
+    teacher = MODELS.build(ConfigDict(_scope_='mmseg', **model_config('pspnet_teacher_digits')))
     teacher.init_weights()
     for module in teacher.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -51,7 +51,7 @@ def teacher_file(tmp_path_factory):
 def distiller_cfg(teacher_file):
     """The digits distiller's model config, on random teacher weights."""
     cfg = Config.fromfile(ICKD).model
-    cfg.teacher = model_config('pspnet_r18_teacher')
+    cfg.teacher = model_config('pspnet_teacher_digits')
     cfg.teacher_ckpt = teacher_file
     return cfg
 

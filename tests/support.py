@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,9 @@ import torch
 from mmengine.config import Config
 
 REPO = Path(__file__).resolve().parent.parent
-STUDENT = REPO / 'configs/digits/pspnet_r18_student.py'
-TEACHER = REPO / 'configs/digits/pspnet_r18_teacher.py'
-ICKD = REPO / 'configs/digits/ickd/pspnet_r18_ickd.py'
+STUDENT = REPO / 'configs/baselines/pspnet_student_digits.py'
+TEACHER = REPO / 'configs/baselines/pspnet_teacher_digits.py'
+ICKD = REPO / 'configs/ickd/pspnet_digits.py'
 
 
 def data_options(root):
@@ -68,8 +69,20 @@ def run_tool(script, *args, cwd=REPO, env=None, timeout=300, fresh=False):
     )
 
 
+def kl_options():
+    """What configs/ickd/README.md adds to a CIFAR-100 recipe to train it with KL too."""
+    text = (REPO / 'configs/ickd/README.md').read_text(encoding='utf-8')
+    return re.findall(r'(model\.pairs\.loss_kl\.\S+=\S+)', text)
+
+
+def table_rows(page):
+    """The rows of a page's tables, each a list of cells."""
+    lines = page.read_text(encoding='utf-8').splitlines()
+    return [[x.strip() for x in line.strip('|').split('|')] for line in lines if line[:1] == '|']
+
+
 def model_config(name):
-    return Config.fromfile(REPO / 'configs' / 'digits' / f'{name}.py').model
+    return Config.fromfile(REPO / 'configs/baselines' / f'{name}.py').model
 
 
 def batch(n=2, size=64, classes=11):

@@ -12,31 +12,35 @@ from ickd_mm.losses import TorchdistillLoss
 from ickd_mm.registry import MODELS
 from ickd_mm.runtime import setup
 
-COMPARE = REPO / 'configs/compare'
+COMPARISON = REPO / 'configs/comparison'
 METHODS = {
-    'at', 'cc', 'cwd', 'dist', 'fitnet', 'ickd_c', 'ickd_s', 'ickd_s_fitnet', 'ickd_s_kd', 'kd',
-    'pkt', 'rkd', 'sp', 'student', 'vid',
+    'alone', 'at', 'cc', 'cwd', 'dist', 'fitnet', 'ickd_c', 'ickd_s', 'ickd_s_fitnet', 'ickd_s_kd',
+    'kd', 'pkt', 'rkd', 'sp', 'vid',
 }  # fmt: skip
-SCHEDULED = COMPARE / 'segmentation/fitnet_then_ickd_s.py'
-CONFIGS = sorted(set(COMPARE.glob('*/*.py')) - {SCHEDULED})
+SCHEDULED = COMPARISON / 'fitnet_then_ickd_s_pspnet_digits.py'
+CONFIGS = sorted(set(COMPARISON.glob('*.py')) - {SCHEDULED})
+
+
+def network(file):
+    return file.stem.split('_')[-2]
 
 
 @pytest.fixture(scope='session')
 def weights(tmp_path_factory, teacher_file):
-    """A teacher's checkpoint for each demo, by the folder of its configs."""
+    """A teacher's checkpoint for each network."""
     torch.manual_seed(2)
-    cfg = Config.fromfile(REPO / 'configs/digits/resnet_teacher.py')
+    cfg = Config.fromfile(REPO / 'configs/baselines/resnet_teacher_digits.py')
     model = MODELS.build(dict(cfg.model, _scope_='mmpretrain'))
     model.init_weights()
     path = tmp_path_factory.mktemp('teacher') / 'resnet.pth'
     torch.save({'meta': {}, 'state_dict': model.state_dict()}, path)
-    return {'segmentation': teacher_file, 'classification': str(path)}
+    return {'pspnet': teacher_file, 'resnet': str(path)}
 
 
 def prepared(file, folder, digits, weights):
     """A config of two iterations on the small data."""
     cfg = Config.fromfile(file)
-    root = digits if file.parent.name == 'segmentation' else digits / 'imagenet'
+    root = digits if network(file) == 'pspnet' else digits / 'imagenet'
     for name in ('train', 'val', 'test'):
         cfg[f'{name}_dataloader'].dataset.data_root = str(root)
         cfg[f'{name}_dataloader'].batch_size = 4
@@ -45,17 +49,18 @@ def prepared(file, folder, digits, weights):
     cfg.default_hooks.logger.interval = 1
     cfg.default_hooks.checkpoint.interval = 10
     if 'pairs' in cfg.model:
-        cfg.model.teacher_ckpt = weights[file.parent.name]
+        cfg.model.teacher_ckpt = weights[network(file)]
     return cfg
 
 
 def test_both_demos_have_every_method():
-    for task in ('segmentation', 'classification'):
-        assert {file.stem for file in CONFIGS if file.parent.name == task} == METHODS
+    for kind in ('pspnet', 'resnet'):
+        names = {file.stem for file in CONFIGS if network(file) == kind}
+        assert names == {f'{method}_{kind}_digits' for method in METHODS}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('file', CONFIGS, ids=lambda file: f'{file.parent.name}/{file.stem}')
+@pytest.mark.parametrize('file', CONFIGS, ids=lambda file: file.stem)
 def test_trains_and_its_pairs_move_the_student(file, tmp_path, digits, weights):
     cfg = prepared(file, tmp_path, digits, weights)
     setup()
@@ -64,7 +69,7 @@ def test_trains_and_its_pairs_move_the_student(file, tmp_path, digits, weights):
     runner.train()
     steps = [line for line in scalars(tmp_path) if 'loss' in line]
     pairs = cfg.model.get('pairs', {})
-    assert len(steps) == 2 and (file.stem == 'student') == (not pairs)
+    assert len(steps) == 2 and file.stem.startswith('alone_') == (not pairs)
     for step in steps:
         # mmpretrain's own loss is called 'loss' and takes the total's place in its log.
         own = step.get('decode.loss_ce', step['loss'])
@@ -96,13 +101,13 @@ def test_one_pair_takes_the_place_of_the_other(tmp_path, digits, weights):
     assert at_work == [[True, True, True, False], [False, False, True, True]]
 
 
-@pytest.mark.parametrize('file', CONFIGS, ids=lambda file: f'{file.parent.name}/{file.stem}')
+@pytest.mark.parametrize('file', CONFIGS, ids=lambda file: file.stem)
 def test_the_weight_in_the_config_is_a_factor(file):
     cfg = Config.fromfile(file)
     for pair in cfg.model.get('pairs', {}).values():
         shape = (4, 8, 6, 6)
         logits = 'conv_seg' in pair.student or pair.student == 'head.fc'
-        if logits and file.parent.name == 'classification':
+        if logits and network(file) == 'resnet':
             shape = (4, 8)
         torch.manual_seed(0)
         student, teacher = torch.randn(2, *shape)
@@ -151,13 +156,13 @@ def test_one_option_swaps_the_method_of_the_classifier(tmp_path, digits, weights
     roots = [f'{name}_dataloader.dataset.data_root={digits}/imagenet' for name in ('train', 'val')]
     options = [
         *roots,
-        f'model.teacher_ckpt={weights["classification"]}',
+        f'model.teacher_ckpt={weights["resnet"]}',
         'train_cfg.max_iters=1',
         'train_dataloader.batch_size=4',
         'default_hooks.logger.interval=1',
     ]
     swap = [option.replace('decode_head.conv_seg', 'head.fc') for option in SWAPS['kd']]
-    config = REPO / 'configs/digits/ickd/resnet_ickd.py'
+    config = REPO / 'configs/ickd/resnet_digits.py'
     succeed(train(config, tmp_path, *options, *swap))
     (step,) = [line for line in scalars(tmp_path) if 'loss' in line]
     assert step['loss_kd'] > 0 and 'loss_icc' not in step

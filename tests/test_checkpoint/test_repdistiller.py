@@ -44,7 +44,7 @@ TOOL = REPO / 'tools/convert_repdistiller.py'
 
 
 def ours(name):
-    cfg = Config.fromfile(REPO / f'configs/cifar100/{name}.py').model
+    cfg = Config.fromfile(REPO / f'configs/baselines/{name}_cifar100.py').model
     return MODELS.build(ConfigDict(_scope_='mmpretrain', **cfg)).eval()
 
 

@@ -16,7 +16,7 @@ from ickd_mm.commands.benchmark.batches import random_batch
 from ickd_mm.preflight.image_size import config_image_size
 from ickd_mm.registry import MODELS
 
-CLASSIFIER = REPO / 'configs/digits/resnet_student.py'
+CLASSIFIER = REPO / 'configs/baselines/resnet_student_digits.py'
 
 
 def counted_by_hand(cfg, size):
@@ -41,7 +41,7 @@ def counted_by_hand(cfg, size):
 
 @pytest.mark.parametrize(
     'file, images',
-    [(CLASSIFIER, 600 * 32), (REPO / 'configs/cifar100/mobilenet_v2.py', 240 * 50_000)],
+    [(CLASSIFIER, 600 * 32), (REPO / 'configs/baselines/mobilenet_v2_cifar100.py', 240 * 50_000)],
     ids=('dense', 'depthwise'),
 )
 def test_the_arithmetic_of_a_step(file, images):
@@ -86,11 +86,11 @@ def test_images_of_a_training_by_epochs():
 @pytest.mark.parametrize(
     'name, size',
     [
-        ('digits/pspnet_r18_student', (64, 64)),
-        ('voc/deeplabv3plus_r101_r18_4x4', (513, 513)),
-        ('imagenet/resnet34_resnet18_scratch', (224, 224)),
-        ('cifar100/resnet32x4_resnet8x4', (32, 32)),
-        ('cifar100/resnet8x4', (32, 32)),
+        ('baselines/pspnet_student_digits', (64, 64)),
+        ('ickd/deeplabv3plus_r101_r18_voc', (513, 513)),
+        ('ickd/resnet34_resnet18_scratch_imagenet', (224, 224)),
+        ('ickd/resnet32x4_resnet8x4_cifar100', (32, 32)),
+        ('baselines/resnet8x4_cifar100', (32, 32)),
     ],
 )
 def test_the_size_of_the_training_images(name, size):

@@ -87,7 +87,7 @@ def test_crop_and_batch_change_what_is_run():
 
 
 def test_a_config_without_a_teacher(tmp_path):
-    args = step.argparse.Namespace(config=str(REPO / 'configs/digits/pspnet_r18_student.py'))
+    args = step.argparse.Namespace(config=str(REPO / 'configs/baselines/pspnet_student_digits.py'))
     args.cfg_options = None
     with pytest.raises(ValueError, match="has no teacher: its model is 'EncoderDecoder'"):
         step.read(args)

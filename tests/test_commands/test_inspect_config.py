@@ -8,8 +8,8 @@ from support import REPO
 from ickd_mm.commands.inspect.inspect_config import describe_weights, inspect_config
 from ickd_mm.preflight.model_source import ModelSource
 
-PSPNET = REPO / 'configs/digits/ickd/pspnet_r18_ickd.py'
-RESNET = REPO / 'configs/digits/ickd/resnet_ickd.py'
+PSPNET = REPO / 'configs/ickd/pspnet_digits.py'
+RESNET = REPO / 'configs/ickd/resnet_digits.py'
 
 
 def test_pairs_are_those_of_the_distiller(distiller):
@@ -60,7 +60,7 @@ def test_a_pair_without_connector():
 
 
 def test_a_preprocessor_beside_the_model():
-    cfg = Config.fromfile(REPO / 'configs/digits/pspnet_r18_student.py')
+    cfg = Config.fromfile(REPO / 'configs/baselines/pspnet_student_digits.py')
     cfg.data_preprocessor = cfg.model.pop('data_preprocessor')
     cfg.data_preprocessor.size = (32, 64)
     assert inspect_config(cfg).models['model'].size == (32, 64)

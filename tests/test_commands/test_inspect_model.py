@@ -92,7 +92,7 @@ def test_an_error_of_the_model_comes_through_and_leaves_no_hook():
 
 
 def test_every_output_said_to_be_tappable_can_be_tapped(scope):
-    model = MODELS.build(Config.fromfile(REPO / 'configs/digits/pspnet_r18_student.py').model)
+    model = MODELS.build(Config.fromfile(REPO / 'configs/baselines/pspnet_student_digits.py').model)
     seen = inspect_model(model.eval(), (64, 64))
     good = [o for o in seen.outputs if not o.why_not]
     assert {'backbone[3]', 'backbone.layer4', 'decode_head.bottleneck'} <= {o.path for o in good}

@@ -12,6 +12,7 @@ import ickd_mm  # noqa: F401
 
 ROOT = REPO / 'configs'
 FILES = sorted(file for file in ROOT.rglob('*.py') if '_base_' not in file.parts)
+BY_NAME = {file.stem: file for file in FILES}
 
 
 def name(file):
@@ -30,4 +31,4 @@ def _read(file):
 
 def recipe(file):
     """A copy of a config, given as a file or by its name."""
-    return copy.deepcopy(_read(ROOT / f'{file}.py' if isinstance(file, str) else file))
+    return copy.deepcopy(_read(BY_NAME[file] if isinstance(file, str) else file))

@@ -3,16 +3,16 @@
 import pytest
 import torch
 import yaml
-from mmengine.config import Config, ConfigDict
+from mmengine.config import ConfigDict
 from mmpretrain.structures import DataSample
-from support import REPO
+from recipes import FILES, recipe
+from support import REPO, kl_options, table_rows
 from torch.nn import functional as F
 
 from ickd_mm.features.taps import Capture, Tap
 from ickd_mm.preflight.data import LOADERS, check_data, check_teacher
 from ickd_mm.registry import MODELS
 
-FOLDER = REPO / 'configs/cifar100'
 ALONE = [
     'wrn_40_2', 'wrn_16_2', 'wrn_40_1', 'resnet56', 'resnet20', 'resnet110', 'resnet32',
     'resnet32x4', 'resnet8x4', 'vgg13', 'vgg8', 'mobilenet_v2', 'resnet50', 'shufflenet_v1',
@@ -34,16 +34,19 @@ CROSS = [
     ('wrn_40_2', 'shufflenet_v1'), ('vgg13', 'mobilenet_v2'), ('resnet50', 'mobilenet_v2'),
     ('resnet50', 'vgg8'),
 ]  # fmt: skip
-DISTILLED = {
-    **{f'{t}_{s}{kl}': (t, s, bool(kl)) for t, s in PAIRS for kl in ('', '_kl')},
-    **{f'{t}_{s}': (t, s, False) for t, s in CROSS},
-}
+DISTILLED = {f'{t}_{s}': (t, s) for t, s in (*PAIRS, *CROSS)}
 # The field takes their map before the last 1x1 convolution, not the one that is pooled.
 TAPS = {'mobilenet_v2': 'backbone.layer7', 'shufflenet_v2': 'backbone.layers.2'}
 
 
 def read(name):
-    return Config.fromfile(FOLDER / f'{name}.py')
+    return recipe(f'{name}_cifar100')
+
+
+def with_kl():
+    """The options of the README, as a config takes them."""
+    options = dict(option.split('=') for option in kl_options())
+    return {key: yaml.safe_load(value) for key, value in options.items()}
 
 
 @pytest.fixture(scope='module')
@@ -67,9 +70,9 @@ def build(name, weights, **changes):
     cfg = read(name)
     if name in DISTILLED:
         teacher = DISTILLED[name][0]
-        assert cfg.model.teacher == f'ickd_mm::cifar100/{teacher}.py'
+        assert cfg.model.teacher == f'ickd_mm::baselines/{teacher}_cifar100.py'
         assert cfg.model.teacher_ckpt == f'checkpoints/{teacher}.pth'
-        cfg.model.teacher = str(FOLDER / f'{teacher}.py')
+        cfg.model.teacher = str(REPO / f'configs/baselines/{teacher}_cifar100.py')
         cfg.model.teacher_ckpt = weights(teacher)
         cfg.model.student._scope_ = 'mmpretrain'
     cfg.merge_from_dict(changes)
@@ -88,13 +91,18 @@ def batch(n):
     return dict(inputs=images, data_samples=samples)
 
 
-def test_the_folder_holds_these_configs():
-    assert {file.stem for file in FOLDER.glob('*.py')} == {*ALONE, *DISTILLED}
+def test_the_folders_hold_these_configs():
+    wanted = [
+        *(f'baselines/{name}_cifar100.py' for name in ALONE),
+        *(f'ickd/{name}_cifar100.py' for name in DISTILLED),
+    ]
+    found = [file for file in FILES if file.stem.endswith('_cifar100')]
+    assert sorted(wanted) == sorted(f'{file.parent.name}/{file.name}' for file in found)
 
 
 @pytest.mark.parametrize('name', DISTILLED)
 def test_a_recipe(name):
-    teacher, student, kl = DISTILLED[name]
+    teacher, student = DISTILLED[name]
     cfg = read(name)
     assert cfg.model.student == read(student).model and cfg.model.input_size == 32
     pair = cfg.model.pairs.loss_icc
@@ -106,27 +114,20 @@ def test_a_recipe(name):
     assert (optimizer.type, optimizer.momentum, optimizer.weight_decay) == ('SGD', 0.9, 5e-4)
     assert cfg.train_dataloader.batch_size == 64 and cfg.train_cfg.max_epochs == 240
     assert cfg.param_scheduler.milestones == [150, 180, 210] and cfg.param_scheduler.gamma == 0.1
-    if kl:
-        logits = cfg.model.pairs.pop('loss_kl')
-        assert logits.loss == dict(type='ickd_mm.KLDivergence', tau=4.0, loss_weight=1.0)
-        assert logits.student == logits.teacher == 'head.fc' and 'connector' not in logits
-        assert cfg.model == read(name.removesuffix('_kl')).model
+    assert list(cfg.model.pairs) == ['loss_icc']
 
 
 def test_the_reported_figures_are_the_released_ones():
-    rows = yaml.safe_load((FOLDER / 'metafile.yml').read_text())['Models']
-    reported = {row['Name']: row['Reported'] for row in rows}
-    assert set(reported) == {*ALONE, *DISTILLED}
-    for (teacher, student), figures in PAIRS.items():
-        for name, figure in zip((f'{teacher}_{student}', f'{teacher}_{student}_kl'), figures):
-            assert reported[name]['Top 1 Accuracy'] == figure
-            assert reported[name]['Source'] == 'ADLab-AutoDrive/ICKD, Cifar100/README.md'
-    assert all(reported[f'{teacher}_{student}'] == 'none' for teacher, student in CROSS)
+    rows = table_rows(REPO / 'configs/ickd/README.md')
+    reported = {row[0]: row[1:4] for row in rows if '_cifar100' in row[0]}
+    figures = {f'{t}_{s}': [f'{a:.2f}', f'{b:.2f}', 'R'] for (t, s), (a, b) in PAIRS.items()}
+    figures |= {f'{t}_{s}': ['-', '-', ''] for t, s in CROSS}
+    assert reported == {f'[{x}_cifar100]({x}_cifar100.py)': y for x, y in figures.items()}
 
 
 def test_the_total_is_ce_plus_kl_plus_icc(weights):
     """gamma CE + alpha KL + beta ICC with 1, 1 and 2.5, in float64 from features and logits."""
-    model = build('wrn_40_2_wrn_16_2_kl', weights).double().train()
+    model = build('wrn_40_2_wrn_16_2', weights, **with_kl()).double().train()
     data = model.data_preprocessor(batch(4), training=True)
     images, labels = data['inputs'].double(), torch.arange(4) * 7
     taps = [Tap.parse('backbone[0]'), Tap.parse('head.fc')]

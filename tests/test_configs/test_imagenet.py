@@ -30,7 +30,7 @@ def test_the_total_is_the_released_one():
     """The connector is left out on both sides: its weights are the student's business."""
     torch.manual_seed(0)
     init_default_scope('mmpretrain')
-    model = recipe('imagenet/resnet34_resnet18_pretrained').model
+    model = recipe('resnet34_resnet18_pretrained_imagenet').model
     features, wanted = torch.randn(B, C, 7, 7), torch.randn(B, C, 7, 7).relu()
     logits, wanted_logits = 3 * torch.randn(B, K), 3 * torch.randn(B, K)
     labels = torch.randint(0, K, (B,))
@@ -45,8 +45,8 @@ def test_the_total_is_the_released_one():
 @pytest.mark.parametrize('teacher', TEACHERS)
 @pytest.mark.parametrize('setting', ('pretrained', 'scratch'))
 def test_pairs_and_teacher(teacher, setting):
-    model = recipe(f'imagenet/{teacher}_resnet18_{setting}').model
-    first = recipe('imagenet/resnet34_resnet18_pretrained').model
+    model = recipe(f'{teacher}_resnet18_{setting}_imagenet').model
+    first = recipe('resnet34_resnet18_pretrained_imagenet').model
     assert model.pairs == first.pairs and model.student.head == first.student.head
     assert model.teacher == f'mmpretrain::resnet/{teacher}_8xb32_in1k.py'
     assert list(model.pairs) == ['loss_icc', 'loss_kl']
@@ -57,7 +57,7 @@ def test_pairs_and_teacher(teacher, setting):
 
 @pytest.mark.parametrize('name', ('resnet18', *(f'{teacher}_resnet18' for teacher in TEACHERS)))
 def test_start_and_schedule(name):
-    released, scratch = (recipe(f'imagenet/{name}_{s}') for s in ('pretrained', 'scratch'))
+    released, scratch = (recipe(f'{name}_{s}_imagenet') for s in ('pretrained', 'scratch'))
     for cfg in (released, scratch):
         assert cfg.train_cfg.max_epochs == 100 and cfg.train_dataloader.batch_size == 256
         assert cfg.param_scheduler.milestones == [30, 60, 90] and cfg.param_scheduler.gamma == 0.1
@@ -70,9 +70,9 @@ def test_start_and_schedule(name):
 
 def test_the_pretrained_student_starts_from_its_weights(zoo, build, monkeypatch):
     """Whole classifiers lie at that address: backbone and head."""
-    cfg = recipe('imagenet/resnet34_resnet18_pretrained')
+    cfg = recipe('resnet34_resnet18_pretrained_imagenet')
     init_default_scope('mmpretrain')
-    weights = MODELS.build(recipe('imagenet/resnet18_scratch').model).state_dict()
+    weights = MODELS.build(recipe('resnet18_scratch_imagenet').model).state_dict()
 
     def download(url, target, **kwargs):
         assert url == cfg.model.student.init_cfg.checkpoint

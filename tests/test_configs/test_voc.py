@@ -11,13 +11,13 @@ from recipes import recipe
 from ickd_mm.preflight.data import set_data_root
 
 IMAGES, EPOCHS, BATCH = 10582, 50, 16
-DEEPLAB = ('deeplabv3plus_r101', 'deeplabv3plus_r18', 'deeplabv3plus_mobilenetv2')
-DISTILLED = ('deeplabv3plus_r101_r18_4x4', 'deeplabv3plus_r101_mobilenetv2_4x4')
+DEEPLAB = ('deeplabv3plus_r101_voc', 'deeplabv3plus_r18_voc', 'deeplabv3plus_mobilenetv2_voc')
+DISTILLED = ('deeplabv3plus_r101_r18_voc', 'deeplabv3plus_r101_mobilenetv2_voc')
 
 
 @pytest.mark.parametrize('name', DEEPLAB + DISTILLED)
 def test_schedule_and_data(name):
-    cfg = recipe(f'voc/{name}')
+    cfg = recipe(name)
     assert cfg.train_dataloader.batch_size == BATCH
     assert cfg.train_cfg.max_iters == EPOCHS * -(-IMAGES // BATCH)
     assert cfg.optim_wrapper.optimizer == dict(
@@ -33,7 +33,7 @@ def test_schedule_and_data(name):
 @pytest.mark.slow
 @pytest.mark.parametrize('name', DEEPLAB)
 def test_output_stride_is_16(name, build):
-    model = build(recipe(f'voc/{name}')).eval()
+    model = build(recipe(name)).eval()
     with torch.no_grad():
         maps = model.extract_feat(torch.randn(1, 3, 97, 97))
     assert maps[0].shape[2:] == (25, 25) and maps[-1].shape[2:] == (7, 7)
@@ -41,7 +41,7 @@ def test_output_stride_is_16(name, build):
 
 @pytest.mark.slow
 def test_heads_and_connectors_learn_ten_times_as_fast(build):
-    cfg = recipe('voc/deeplabv3plus_r101_r18_4x4')
+    cfg = recipe('deeplabv3plus_r101_r18_voc')
     model = build(cfg)
     groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
     rates = {id(p): group['lr'] for group in groups for p in group['params']}
@@ -53,7 +53,7 @@ def test_heads_and_connectors_learn_ten_times_as_fast(build):
 @pytest.mark.slow
 def test_a_grid_finer_than_the_maps_ends_before_training(build):
     """33x33 maps hold 32x32 cells and no 64x64."""
-    cfg = recipe('voc/deeplabv3plus_r101_r18_32x32')
+    cfg = recipe('deeplabv3plus_r101_r18_voc')
     cfg.model.pairs.loss_icc.loss.grid = 64
     with pytest.raises(ValueError, match=r'33, 33.*do not go together'):
         build(cfg)
@@ -70,7 +70,7 @@ def test_the_data_are_read_and_cropped(tmp_path):
         Image.fromarray(rng.integers(0, 256, (40, 60, 3), np.uint8)).save(images / f'{name}.jpg')
         Image.fromarray(rng.integers(0, 21, (40, 60), np.uint8)).save(where / f'{name}.png')
         (lists / f'{list_name}.txt').write_text(f'{name}\n')
-    cfg = recipe('voc/deeplabv3plus_r18')
+    cfg = recipe('deeplabv3plus_r18_voc')
     set_data_root(cfg, str(tmp_path))
     init_default_scope('mmseg')
     data = DATASETS.build(cfg.train_dataloader.dataset)

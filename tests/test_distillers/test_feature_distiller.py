@@ -13,7 +13,7 @@ from ickd_mm.registry import MODELS
 
 def plain_student(seed=0):
     torch.manual_seed(seed)
-    student = MODELS.build(model_config('pspnet_r18_student'))
+    student = MODELS.build(model_config('pspnet_student_digits'))
     student.init_weights()
     return student
 
@@ -191,7 +191,7 @@ def test_rehearsing_leaves_the_connectors_statistics_alone(distiller):
 
 def test_building_leaves_the_random_state_alone(distiller_cfg, scope):
     torch.manual_seed(3)
-    MODELS.build(model_config('pspnet_r18_student'))
+    MODELS.build(model_config('pspnet_student_digits'))
     expected = torch.rand(1)
     torch.manual_seed(3)
     MODELS.build(distiller_cfg)

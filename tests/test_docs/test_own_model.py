@@ -25,7 +25,7 @@ def cells(line):
 
 
 def test_the_page_has_what_is_checked_here():
-    assert len(CONFIGS) == 3 and len(SHOWN) == 6
+    assert len(CONFIGS) == 4 and len(SHOWN) == 6
     for name in CONFIGS:
         assert f'    python tools/train.py {name}\n' in PAGE
 
@@ -57,3 +57,24 @@ def test_the_config_builds(name, tmp_path, monkeypatch):
     assert teacher_config(cfg.model)[1] == str(weights)
     (pair,) = MODELS.build(cfg.model).pairs
     assert pair.name == 'loss_icc' and pair.connector is not None
+
+
+def test_the_changed_student_has_what_its_file_says(tmp_path):
+    """Classes, norm layers and crop change; teacher, pairs and everything else are the recipe's."""
+    file = tmp_path / 'own_classes.py'
+    file.write_text(CONFIGS[file.name])
+    cfg = Config.fromfile(file)
+    recipe = Config.fromfile(REPO / 'configs/ickd/pspnet_r101_r18_voc.py')
+    student = cfg.model.student
+    assert student.data_preprocessor.size == (256, 256)
+    for head in (student.decode_head, student.auxiliary_head):
+        assert head.num_classes == 5 and head.norm_cfg.type == 'BN'
+    assert student.backbone.norm_cfg.type == 'BN'
+    for part in cfg.train_dataloader.dataset.datasets:
+        steps = {step.type: step for step in part.pipeline}
+        assert steps['RandomCrop'].crop_size == steps['Pad'].size == (256, 256)
+    assert len(cfg.train_dataloader.dataset.datasets) == 2
+    for key in ('teacher', 'teacher_ckpt', 'pairs'):
+        assert cfg.model[key].__class__ is recipe.model[key].__class__
+    assert cfg.model.teacher == recipe.model.teacher
+    assert student.backbone.depth == recipe.model.student.backbone.depth == 18

@@ -14,8 +14,8 @@ from ickd_mm.registry import MODELS
 @pytest.fixture
 def cfg(tmp_path):
     """WRN-40-2 -> WRN-16-2 with random weights of the teacher."""
-    model = Config.fromfile(REPO / 'configs/cifar100/wrn_40_2_wrn_16_2.py')
-    teacher = Config.fromfile(REPO / 'configs/cifar100/wrn_40_2.py')
+    model = Config.fromfile(REPO / 'configs/ickd/wrn_40_2_wrn_16_2_cifar100.py')
+    teacher = Config.fromfile(REPO / 'configs/baselines/wrn_40_2_cifar100.py')
     teacher.model.data_preprocessor = teacher.data_preprocessor
     weights = MODELS.build(ConfigDict(_scope_='mmpretrain', **teacher.model)).state_dict()
     torch.save(dict(state_dict=weights), tmp_path / 'teacher.pth')

@@ -88,7 +88,7 @@ def test_a_voc_folder_laid_out_wrong_says_what_is_missing(tmp_path, absent):
         (tmp_path / folder).mkdir(parents=True)
     for name in ('train', 'aug', 'val'):
         (tmp_path / f'ImageSets/Segmentation/{name}.txt').write_text('2007_000032\n')
-    cfg = Config.fromfile(REPO / 'configs/voc/pspnet_r18.py')
+    cfg = Config.fromfile(REPO / 'configs/baselines/pspnet_r18_voc.py')
     set_data_root(cfg, str(tmp_path))
     check_data(cfg, LOADERS)
     (tmp_path / absent).rmdir()
@@ -100,7 +100,7 @@ def test_a_voc_folder_laid_out_wrong_says_what_is_missing(tmp_path, absent):
 def imagenet(tmp_path):
     for split in ('train', 'val'):
         (tmp_path / split / 'n01440764').mkdir(parents=True)
-    cfg = Config.fromfile(REPO / 'configs/imagenet/resnet18_scratch.py')
+    cfg = Config.fromfile(REPO / 'configs/baselines/resnet18_scratch_imagenet.py')
     set_data_root(cfg, str(tmp_path))
     return cfg, tmp_path
 

@@ -52,7 +52,7 @@ def test_a_wrong_size(given):
 
 
 def test_a_classifier_is_inspected_at_the_size_it_trains_on():
-    cfg = Config.fromfile(REPO / 'configs/digits/ickd/resnet_ickd.py')
+    cfg = Config.fromfile(REPO / 'configs/ickd/resnet_digits.py')
     (match,) = inspect_config(cfg).matches
     assert match.student_shape == (64, 4, 4)
     assert inspect_config(Config.fromfile(ICKD)).matches[0].student_shape == (64, 16, 16)

@@ -54,7 +54,7 @@ def test_configs_of_packages_are_found(name):
     path = {
         'mmseg': 'pspnet/pspnet_r50-d8_4xb4-40k_voc12aug-512x512.py',
         'mmpretrain': 'resnet/resnet18_8xb32_in1k.py',
-        'ickd_mm': 'digits/pspnet_r18_student.py',
+        'ickd_mm': 'baselines/pspnet_student_digits.py',
     }[name]
     from mmengine.hub import get_config
 

@@ -22,7 +22,7 @@ TAPS = [Tap.parse('backbone.layer2'), Tap.parse('decode_head.conv_seg')]
 def pspnet():
     init_default_scope('mmseg')
     torch.manual_seed(0)
-    return MODELS.build(model_config('pspnet_r18_teacher')).eval()
+    return MODELS.build(model_config('pspnet_teacher_digits')).eval()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ TAPS = [Tap.parse('backbone.layer2'), Tap.parse('decode_head.bottleneck')]
 def pspnet():
     init_default_scope('mmseg')
     torch.manual_seed(0)
-    model = MODELS.build(model_config('pspnet_r18_teacher')).eval()
+    model = MODELS.build(model_config('pspnet_teacher_digits')).eval()
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.running_mean.normal_(0, 0.2)

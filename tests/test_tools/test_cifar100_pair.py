@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
-from support import REPO, load, run_tool, scalars, succeed, train
+from support import REPO, kl_options, load, run_tool, scalars, succeed, train
 
 from ickd_mm.registry import MODELS
 
 pytestmark = pytest.mark.slow
 
-CONFIGS = REPO / 'configs/cifar100'
+CONFIGS = REPO / 'configs'
 # The published files are known by their MD5 sums, which these images do not have.
 DATASET = """
 from mmpretrain.datasets import CIFAR100
@@ -41,7 +41,7 @@ default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=1))
 
 @pytest.fixture
 def config(tmp_path):
-    """WRN-40-2 -> WRN-16-2 with KL, on 24 images, the teacher's weights random."""
+    """WRN-40-2 -> WRN-16-2 on 24 images, the teacher's weights random."""
     rng = np.random.default_rng(0)
     folder = tmp_path / 'data/cifar-100-python'
     folder.mkdir(parents=True)
@@ -50,14 +50,14 @@ def config(tmp_path):
         labels = rng.integers(0, 100, count).tolist()
         (folder / split).write_bytes(pickle.dumps(dict(data=images, fine_labels=labels)))
     (tmp_path / 'tiny_cifar.py').write_text(DATASET)
-    teacher = CONFIGS / 'wrn_40_2.py'
+    teacher = CONFIGS / 'baselines/wrn_40_2_cifar100.py'
     torch.manual_seed(0)
     model = MODELS.build(ConfigDict(_scope_='mmpretrain', **Config.fromfile(teacher).model))
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'wrn_40_2.pth')
     file = tmp_path / 'tiny.py'
     file.write_text(
         CONFIG.format(
-            base=str(CONFIGS / 'wrn_40_2_wrn_16_2_kl.py'),
+            base=str(CONFIGS / 'ickd/wrn_40_2_wrn_16_2_cifar100.py'),
             root=str(tmp_path / 'data'),
             teacher=str(teacher),
             ckpt=str(tmp_path / 'wrn_40_2.pth'),
@@ -66,9 +66,10 @@ def config(tmp_path):
     return file
 
 
-def test_a_pair_trains_and_leaves_a_plain_student(config, tmp_path):
+def test_a_pair_with_kl_trains_and_leaves_a_plain_student(config, tmp_path):
     env = dict(PYTHONPATH=os.pathsep.join([str(tmp_path), str(REPO)]))
-    done = succeed(train(config, tmp_path / 'run', 'randomness.seed=0', env=env))
+    options = ('randomness.seed=0', *kl_options())
+    done = succeed(train(config, tmp_path / 'run', *options, env=env))
     assert '(N, 128, 8, 8)' in done.stdout + done.stderr
     steps = [s for s in scalars(tmp_path / 'run') if 'loss_icc' in s]
     assert len(steps) == 3
@@ -77,7 +78,7 @@ def test_a_pair_trains_and_leaves_a_plain_student(config, tmp_path):
     assert any('accuracy/top1' in s for s in scalars(tmp_path / 'run'))
 
     file = tmp_path / 'run/epoch_1.pth'
-    student = CONFIGS / 'wrn_16_2.py'
+    student = CONFIGS / 'baselines/wrn_16_2_cifar100.py'
     plain = MODELS.build(ConfigDict(_scope_='mmpretrain', **Config.fromfile(student).model))
     plain.load_state_dict(load(file)['state_dict'], strict=True)
     model = mmpretrain.get_model(str(student), pretrained=str(file), device='cpu')

@@ -13,9 +13,9 @@ from ickd_mm.registry import MODELS
 
 pytestmark = pytest.mark.slow
 
-STUDENT = REPO / 'configs/digits/resnet_student.py'
-TEACHER = REPO / 'configs/digits/resnet_teacher.py'
-ICKD = REPO / 'configs/digits/ickd/resnet_ickd.py'
+STUDENT = REPO / 'configs/baselines/resnet_student_digits.py'
+TEACHER = REPO / 'configs/baselines/resnet_teacher_digits.py'
+ICKD = REPO / 'configs/ickd/resnet_digits.py'
 
 # mmpretrain imports torchvision, whose gap ickd_mm.runtime.stack closes on some machines. So the
 # gap is closed first and ickd_mm is then forgotten and refused.

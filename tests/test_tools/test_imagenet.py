@@ -13,7 +13,7 @@ from ickd_mm.registry import MODELS
 
 pytestmark = pytest.mark.slow
 
-CONFIG = REPO / 'configs/imagenet/resnet34_resnet18_scratch.py'
+CONFIG = REPO / 'configs/ickd/resnet34_resnet18_scratch_imagenet.py'
 
 
 @pytest.fixture(scope='module')
@@ -57,7 +57,7 @@ def test_a_few_steps_of_the_recipe(imagenet, tmp_path):
         assert step['loss_icc'] > 0 and step['loss_kl'] > 0 and step['loss'] > 0
     assert any('accuracy/top1' in line for line in scalars(tmp_path / 'run'))
     assert 'student backbone.layer4 (N, 512, 7, 7) -> ConvConnector' in done.stdout
-    student = Config.fromfile(REPO / 'configs/imagenet/resnet18_scratch.py')
+    student = Config.fromfile(REPO / 'configs/baselines/resnet18_scratch_imagenet.py')
     plain = MODELS.build(
         dict(student.model, _scope_='mmpretrain', data_preprocessor=student.data_preprocessor)
     )

@@ -17,7 +17,7 @@ from ickd_mm.registry import MODELS
 
 pytestmark = pytest.mark.slow
 
-CONFIG = REPO / 'configs/voc/pspnet_r101_r18_4x4.py'
+CONFIG = REPO / 'configs/ickd/pspnet_r101_r18_voc.py'
 
 
 @pytest.fixture(scope='module')

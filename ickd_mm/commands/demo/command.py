@@ -17,11 +17,11 @@ from .picture import draw_summary, read_scenes
 
 DATA = Path('data/digits')
 ROOT = Path('work_dirs/demo')
-STUDENT = 'configs/digits/pspnet_r18_student.py'
+STUDENT = 'configs/baselines/pspnet_student_digits.py'
 STAGES = {
-    'teacher': ('teacher', 'configs/digits/pspnet_r18_teacher.py', 1000),
+    'teacher': ('teacher', 'configs/baselines/pspnet_teacher_digits.py', 1000),
     'student': ('student alone', STUDENT, 450),
-    'ickd': ('student + ICKD', 'configs/digits/ickd/pspnet_r18_ickd.py', 450),
+    'ickd': ('student + ICKD', 'configs/ickd/pspnet_digits.py', 450),
 }
 
 
