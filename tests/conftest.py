@@ -4,7 +4,8 @@ import pytest
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
-from support import ICKD, TEACHER, data_options, model_config, succeed, train
+from support.repository import ICKD, TEACHER, data_options, model_config
+from support.tools import succeed, train
 
 import ickd_mm  # noqa: F401
 from ickd_mm.commands.demo.dataset import prepare_digits

@@ -6,7 +6,8 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
-from support import ICKD, REPO, TEACHER, data_options, scalars, succeed, train
+from support.repository import ICKD, REPO, TEACHER, data_options
+from support.tools import scalars, succeed, train
 
 from ickd_mm.losses import TorchdistillLoss
 from ickd_mm.registry import MODELS

@@ -7,7 +7,7 @@ import zipfile
 from email import message_from_string
 
 import pytest
-from support import REPO
+from support.repository import REPO
 
 PARTS = ('ickd_mm', 'configs', 'tools', 'setup.py', 'setup.cfg', 'pyproject.toml')
 FILES = ('README.md', 'LICENSE', 'model-index.yml')

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from support import REPO
+from support.repository import REPO
 
 HIDDEN = 'import sys; sys.modules[{package!r}] = None\n'  # as if it were not installed
 

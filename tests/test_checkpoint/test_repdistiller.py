@@ -5,7 +5,7 @@ import argparse
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
-from plain_networks import (
+from support.plain_networks import (
     Weights,
     mobilenet_v2,
     resnet,
@@ -15,7 +15,8 @@ from plain_networks import (
     vgg,
     wide_resnet,
 )
-from support import REPO, load, run_tool, succeed
+from support.repository import REPO
+from support.tools import load, run_tool, succeed
 
 from ickd_mm.checkpoint.repdistiller import PARAMETERS, convert
 from ickd_mm.registry import MODELS

@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from support import ICKD, REPO, STUDENT
+from support.repository import ICKD, REPO, STUDENT
 from torch import nn
 
 import ickd_mm  # noqa: F401

@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 from mmengine.config import Config
-from support import ICKD, REPO, run_tool, succeed
+from support.repository import ICKD, REPO
+from support.tools import run_tool, succeed
 
 from ickd_mm.commands.benchmark import step
 from ickd_mm.features.taps import Capture

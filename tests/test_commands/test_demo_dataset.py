@@ -133,7 +133,7 @@ def test_a_scene_shows_what_its_labels_say():
 def test_mmseg_reads_it_as_it_reads_voc(made):
     from mmengine.config import Config
     from mmseg.registry import DATASETS
-    from support import REPO
+    from support.repository import REPO
 
     cfg = Config.fromfile(REPO / 'configs/_base_/datasets/digits_voc.py')
     assert cfg.metainfo.palette == PALETTE
@@ -173,7 +173,7 @@ def test_mmpretrain_reads_the_single_digits(made):
     from mmengine.config import Config
     from mmengine.registry import DefaultScope
     from mmpretrain.registry import DATASETS
-    from support import REPO
+    from support.repository import REPO
 
     cfg = Config.fromfile(REPO / 'configs/_base_/datasets/digits_imagefolder.py')
     seen = {}

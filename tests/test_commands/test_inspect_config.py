@@ -3,7 +3,7 @@
 import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from support import REPO
+from support.repository import REPO
 
 from ickd_mm.commands.inspect.inspect_config import describe_weights, inspect_config
 from ickd_mm.preflight.model_source import ModelSource

@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
-from support import REPO
+from support.repository import REPO
 from torch import nn
 
 from ickd_mm.commands.inspect.inspect_model import inspect_model

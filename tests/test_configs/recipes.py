@@ -6,7 +6,7 @@ from unittest import mock
 
 import mmengine.config.utils as config_utils
 from mmengine.config import Config
-from support import REPO
+from support.repository import REPO
 
 import ickd_mm  # noqa: F401
 

@@ -6,7 +6,7 @@ import yaml
 from mmengine.config import ConfigDict
 from mmpretrain.structures import DataSample
 from recipes import FILES, recipe
-from support import REPO, kl_options, table_rows
+from support.repository import REPO, kl_options, table_rows
 from torch.nn import functional as F
 
 from ickd_mm.features.taps import Capture, Tap

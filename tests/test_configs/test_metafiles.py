@@ -4,7 +4,7 @@ import pytest
 import yaml
 from mmengine.hub import get_config
 from recipes import BY_NAME, FILES, ROOT, name, recipe
-from support import REPO
+from support.repository import REPO
 
 import ickd_mm  # noqa: F401
 

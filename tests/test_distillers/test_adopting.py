@@ -9,8 +9,7 @@ import torch
 from mmengine.config import ConfigDict
 from mmengine.model import BaseModel
 from mmengine.optim import build_optim_wrapper
-from support import batch
-from test_distillers.test_other_models import VIT
+from support.models import VIT, batch
 from torch import nn
 
 from ickd_mm.checkpoint.packing import pack, unpack

@@ -6,7 +6,8 @@ import pytest
 import torch
 from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import OptimWrapper
-from support import batch, model_config
+from support.models import batch
+from support.repository import model_config
 
 from ickd_mm.registry import MODELS
 

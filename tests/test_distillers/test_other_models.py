@@ -3,7 +3,7 @@
 import pytest
 import torch
 from mmengine.config import ConfigDict
-from support import batch
+from support.models import VIT, batch
 
 from ickd_mm.registry import MODELS
 
@@ -57,16 +57,6 @@ CLASSIFIER = dict(
     neck=dict(type='GlobalAveragePooling'),
     head=dict(type='LinearClsHead', num_classes=5, in_channels=64),
 )
-VIT = dict(
-    _scope_='mmpretrain',
-    type='ImageClassifier',
-    data_preprocessor=dict(mean=[0.0], std=[255.0], num_classes=5, to_rgb=True),
-    backbone=dict(type='VisionTransformer', img_size=224, patch_size=32, out_type='featmap',
-                  arch=dict(embed_dims=24, num_layers=2, num_heads=2, feedforward_channels=48)),
-    neck=dict(type='GlobalAveragePooling'),
-    head=dict(type='LinearClsHead', num_classes=5, in_channels=24),
-)  # fmt: skip
-
 PAIRINGS = {
     'transformer teacher, stride 32 to 8': (DEEPLAB, 'backbone.layer4', SWIN, 'backbone[3]'),
     'head of several inputs': (SEGFORMER, 'backbone[2]', DEEPLAB, 'backbone.layer4'),

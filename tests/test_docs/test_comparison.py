@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 import yaml
-from support import REPO
+from support.repository import REPO
 
 DOCS = REPO / 'docs'
 ROW = re.compile(r'^\| (\w+) \| \**([\d.]+) ± ([\d.]+)\** \| (?:([+-][\d.]+) ± ([\d.]+))? \|', re.M)

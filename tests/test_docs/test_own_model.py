@@ -6,7 +6,8 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from support import REPO, run_tool, succeed
+from support.repository import REPO
+from support.tools import run_tool, succeed
 
 from ickd_mm.preflight.model_source import ModelSource, teacher_config
 from ickd_mm.registry import MODELS

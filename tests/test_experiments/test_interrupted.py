@@ -9,7 +9,7 @@ import time
 
 import pytest
 from filelock import FileLock
-from support import REPO
+from support.repository import REPO
 
 # A stand-in for the training tool: notes every start, takes a while, logs one score.
 TOOL = """

@@ -3,7 +3,8 @@
 import textwrap
 
 import pytest
-from support import ICKD, TEACHER, data_options, run_tool
+from support.repository import ICKD, TEACHER, data_options
+from support.tools import run_tool
 
 from ickd_mm.experiments import teacher as teacher_module
 from ickd_mm.experiments.grid import lay_out

@@ -3,7 +3,8 @@
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
-from support import REPO, batch
+from support.models import batch
+from support.repository import REPO
 from torch import nn
 
 from ickd_mm.features.dry_run import image_channels

@@ -6,9 +6,11 @@ import types
 
 import pytest
 import torch
-from forking import train
 from mmengine.logging import HistoryBuffer
-from support import ICKD, batch, load, scalars, succeed
+from support.forking import train
+from support.models import batch
+from support.repository import ICKD
+from support.tools import load, scalars, succeed
 
 from ickd_mm.hooks import FiniteCheckHook, finite
 

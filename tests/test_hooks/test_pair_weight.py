@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from support import ICKD, TEACHER, data_options, scalars, succeed, train
+from support.repository import ICKD, TEACHER, data_options
+from support.tools import scalars, succeed, train
 
 from ickd_mm.hooks import PairWeightHook
 from ickd_mm.registry import HOOKS

@@ -4,8 +4,9 @@ import re
 
 import pytest
 import torch
-from forking import train
-from support import ICKD, REPO, TEACHER, load, run_tool, scalars, succeed
+from support.forking import train
+from support.repository import ICKD, REPO, TEACHER
+from support.tools import load, run_tool, scalars, succeed
 
 from ickd_mm.hooks.teacher_val import chance, looks_like_chance
 from ickd_mm.preflight.model_source import teacher_config

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from support import batch
+from support.models import batch
 
 import ickd_mm
 from ickd_mm.functional import kl_divergence

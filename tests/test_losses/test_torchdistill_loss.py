@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from support import batch
+from support.models import batch
 
 from ickd_mm import ICKDLoss, KLDivergence, TorchdistillLoss, VIDRegressor
 from ickd_mm.registry import MODELS

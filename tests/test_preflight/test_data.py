@@ -3,7 +3,7 @@
 import pytest
 from mmengine.config import Config
 from mmengine.registry import DATASETS
-from support import REPO
+from support.repository import REPO
 
 from ickd_mm.preflight.data import (
     LOADERS,

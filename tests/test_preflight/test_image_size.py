@@ -2,7 +2,7 @@
 
 import pytest
 from mmengine.config import Config
-from support import ICKD, REPO
+from support.repository import ICKD, REPO
 
 from ickd_mm.commands.inspect.inspect_config import inspect_config
 from ickd_mm.preflight.image_size import DEFAULT_SIZE, config_image_size, image_size

@@ -4,10 +4,11 @@ import shutil
 
 import numpy as np
 import pytest
-from forking import train
 from mmseg.datasets import BaseSegDataset
 from PIL import Image
-from support import STUDENT, data_options, scalars, succeed
+from support.forking import train
+from support.repository import STUDENT, data_options
+from support.tools import scalars, succeed
 
 from ickd_mm.runtime import samples
 from ickd_mm.runtime.samples import NamingPipeline, watch

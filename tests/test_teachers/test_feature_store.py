@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 from mmengine.registry import MODELS, init_default_scope
-from support import model_config
+from support.repository import model_config
 
 from ickd_mm.features.taps import Tap
 from ickd_mm.teachers.feature_store import FeatureStore

@@ -6,7 +6,7 @@ import logging
 import pytest
 import torch
 from mmengine.registry import MODELS, init_default_scope
-from support import model_config
+from support.repository import model_config
 from torch import nn
 
 from ickd_mm.features.taps import Capture, Tap

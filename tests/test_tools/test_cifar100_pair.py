@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
-from support import REPO, kl_options, load, run_tool, scalars, succeed, train
+from support.repository import REPO, kl_options
+from support.tools import load, run_tool, scalars, succeed, train
 
 from ickd_mm.registry import MODELS
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
-from support import REPO, load, run_tool, scalars, succeed, train
+from support.repository import REPO
+from support.tools import load, run_tool, scalars, succeed, train
 
 from ickd_mm.registry import MODELS
 

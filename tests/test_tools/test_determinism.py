@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from forking import train
-from support import ICKD, load, scalars, succeed
+from support.forking import train
+from support.repository import ICKD
+from support.tools import load, scalars, succeed
 
 pytestmark = pytest.mark.slow
 

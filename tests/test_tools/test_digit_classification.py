@@ -7,7 +7,8 @@ import sys
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
-from support import REPO, data_options, load, scalars, succeed, train
+from support.repository import REPO, data_options
+from support.tools import load, scalars, succeed, train
 
 from ickd_mm.registry import MODELS
 

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from forking import train
 from mmengine.config import Config
 from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 from PIL import Image
-from support import REPO, load, scalars, succeed
+from support.forking import train
+from support.repository import REPO
+from support.tools import load, scalars, succeed
 
 from ickd_mm.preflight.model_source import ModelSource
 from ickd_mm.registry import MODELS

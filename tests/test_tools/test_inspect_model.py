@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from support import ICKD, REPO, STUDENT, run_tool, succeed
+from support.repository import ICKD, REPO, STUDENT
+from support.tools import run_tool, succeed
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,9 @@ import time
 
 import pytest
 import torch
-from forking import start_train, train
-from support import ICKD, load, scalars, succeed
+from support.forking import start_train, train
+from support.repository import ICKD
+from support.tools import load, scalars, succeed
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,9 @@ import time
 
 import pytest
 import torch
-from forking import train
-from support import ICKD, REPO, load, run_tool, succeed
+from support.forking import train
+from support.repository import ICKD, REPO
+from support.tools import load, run_tool, succeed
 
 pytestmark = pytest.mark.slow
 

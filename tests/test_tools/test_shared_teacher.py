@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from support import ICKD, TEACHER, data_options, load, succeed, train
+from support.repository import ICKD, TEACHER, data_options
+from support.tools import load, succeed, train
 
 
 @pytest.mark.slow

@@ -8,7 +8,8 @@ from importlib import metadata
 
 import pytest
 import torch
-from support import ICKD, REPO, STUDENT, TEACHER, load, run_tool, succeed
+from support.repository import ICKD, REPO, STUDENT, TEACHER
+from support.tools import load, run_tool, succeed
 
 pytestmark = pytest.mark.slow
 
@@ -108,7 +109,7 @@ def test_test_py_wants_a_checkpoint_or_the_teacher():
 
 
 def test_an_exported_student_loads_strictly(distilled, scope, tmp_path):
-    from support import model_config
+    from support.repository import model_config
 
     from ickd_mm.registry import MODELS
 

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 import torch
-from support import ICKD, REPO, STUDENT, data_options, load, run_tool, scalars, succeed, train
+from support.repository import ICKD, REPO, STUDENT, data_options
+from support.tools import load, run_tool, scalars, succeed, train
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,9 @@ import pytest
 import torch
 from mmengine.model import convert_sync_batchnorm
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
-from support import ICKD, batch, load, scalars, succeed, train
+from support.models import batch
+from support.repository import ICKD
+from support.tools import load, scalars, succeed, train
 
 from ickd_mm.commands.benchmark.memory import peak_extra_bytes
 

@@ -12,9 +12,10 @@ import time
 import numpy as np
 import pytest
 import torch
-from forking import Forked
 from mmengine.logging.history_buffer import HistoryBuffer
-from support import ICKD, STUDENT, load, succeed
+from support.forking import Forked
+from support.repository import ICKD, STUDENT
+from support.tools import load, succeed
 
 pytestmark = pytest.mark.slow
 

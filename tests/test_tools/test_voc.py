@@ -11,7 +11,8 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
 from PIL import Image
-from support import REPO, load, run_tool, scalars, succeed, train
+from support.repository import REPO
+from support.tools import load, run_tool, scalars, succeed, train
 
 from ickd_mm.registry import MODELS
 

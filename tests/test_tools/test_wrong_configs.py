@@ -4,9 +4,9 @@ import importlib.util
 import re
 
 import pytest
-from forking import Forked
 from mmengine.registry import init_default_scope
-from support import ICKD, REPO, STUDENT, TEACHER, data_options
+from support.forking import Forked
+from support.repository import ICKD, REPO, STUDENT, TEACHER, data_options
 
 from ickd_mm.commands.training import prepare_training
 from ickd_mm.registry import MODELS

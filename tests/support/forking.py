@@ -13,8 +13,9 @@ import sys
 import time
 
 from mmengine.config import config
-from support import REPO
 from yapf.yapflib import yapf_api
+
+from support.repository import REPO
 
 CONTEXT = multiprocessing.get_context('forkserver')
 CONTEXT.set_forkserver_preload(
