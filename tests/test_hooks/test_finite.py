@@ -51,10 +51,14 @@ def said(monkeypatch):
     return lines
 
 
-def test_a_sound_step_is_silent(step, said):
-    step(FiniteCheckHook(stop=True))
-    step(FiniteCheckHook())
+def test_a_sound_step_is_silent(distiller, step, said):
+    hook = FiniteCheckHook()
+    step(hook)
+    step(hook)
     assert not said
+    distiller.losses['loss_icc'].loss_weight = 1e39
+    step(hook)
+    assert len(said) == 1
 
 
 @pytest.mark.parametrize('poison', [float('nan'), float('inf')])
@@ -97,8 +101,12 @@ def test_a_gradient_is_named_with_its_pair(step):
     assert 'what pair loss_icc trains' in message and 'decode.loss_ce' in message
 
 
-def test_gradients_can_be_left_out(step):
-    step(FiniteCheckHook(stop=True, gradients=False), spoil_connector)
+def test_gradients_can_be_left_out(distiller, step):
+    hook = FiniteCheckHook(stop=True, gradients=False)
+    step(hook, spoil_connector)
+    assert distiller.connectors['loss_icc'].conv.conv.weight.isnan().any()
+    with pytest.raises(FloatingPointError, match='loss_icc is nan'):
+        step(hook)
 
 
 def test_it_is_reported_once_and_training_goes_on(distiller, step, said):
