@@ -1,13 +1,20 @@
-"""A wheel carries configs and tools, and asks for no part of an OpenMMLab environment."""
+"""A wheel carries configs and tools, and installing it replaces nothing."""
 
+import ast
+import json
+import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from email import message_from_string
+from importlib.metadata import packages_distributions
 
 import pytest
 from support.repository import REPO
+
+PIP = (sys.executable, '-m', 'pip', '-q', '--disable-pip-version-check')
 
 PARTS = ('ickd_mm', 'configs', 'tools', 'setup.py', 'setup.cfg', 'pyproject.toml')
 FILES = ('README.md', 'LICENSE', 'model-index.yml')
@@ -22,14 +29,32 @@ def wheel(tmp_path_factory):
             shutil.copytree(REPO / name, source / name, ignore=ignore)
         else:
             shutil.copy(REPO / name, source / name)
-    command = [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation']
-    done = subprocess.run([*command, '-w', out, source], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-800:]
-    return zipfile.ZipFile(next(out.glob('*.whl')))
+    succeed([*PIP, 'wheel', '--no-deps', '--no-build-isolation', '-w', out, source])
+    return next(out.glob('*.whl'))
+
+
+def succeed(command, **kwargs):
+    done = subprocess.run(command, capture_output=True, text=True, **kwargs)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-800:]
+    return done.stdout
+
+
+@pytest.fixture(scope='module')
+def needs(wheel):
+    """The wheel's requirements: {name: (versions, whether an extra asks for it)}."""
+    with zipfile.ZipFile(wheel) as files:
+        (metadata,) = (name for name in files.namelist() if name.endswith('/METADATA'))
+        lines = message_from_string(files.read(metadata).decode()).get_all('Requires-Dist')
+    found = {}
+    for line in lines:
+        name, versions = re.match(r'([\w-]+)([^;]*)', line).groups()
+        found[name] = (versions.strip(), 'extra ==' in line)
+    return found
 
 
 def test_it_carries_every_config_and_tool(wheel):
-    names = set(wheel.namelist())
+    with zipfile.ZipFile(wheel) as files:
+        names = set(files.namelist())
     for folder in ('configs', 'tools'):
         for file in (REPO / folder).rglob('*'):
             if file.is_file() and '__pycache__' not in file.parts:
@@ -37,11 +62,49 @@ def test_it_carries_every_config_and_tool(wheel):
     assert 'ickd_mm/.mim/model-index.yml' in names
 
 
-def test_it_replaces_nothing_of_an_openmmlab_environment(wheel):
-    (file,) = (n for n in wheel.namelist() if n.endswith('/METADATA'))
-    needs = message_from_string(wheel.read(file).decode()).get_all('Requires-Dist')
-    always = {need for need in needs if 'extra ==' not in need}
-    assert always == {'filelock', 'ftfy', 'numpy', 'regex', 'rich', 'safetensors', 'torch'}
-    extras = ' '.join(need for need in needs if 'extra ==' in need)
-    for family in ('mmcv-lite', 'onedl-mmcv'):
-        assert family in extras
+def test_a_config_elsewhere_inherits_from_the_installed_wheel(wheel, tmp_path):
+    succeed([*PIP, 'install', '--no-deps', '--no-index', '--target', tmp_path / 'site', wheel])
+    (tmp_path / 'mine.py').write_text(
+        "_base_ = 'ickd_mm::digits/ickd/pspnet_r18_ickd.py'\nseed = 7\n"
+    )
+    code = (
+        'import ickd_mm\n'
+        'from mmengine.config import Config\n'
+        "print(ickd_mm.__file__, Config.fromfile('mine.py').model.type)\n"
+    )
+    env = {**os.environ, 'PYTHONPATH': str(tmp_path / 'site')}
+    said = succeed([sys.executable, '-c', code], cwd=tmp_path, env=env)
+    assert said.split()[-2:] == [
+        str(tmp_path / 'site/ickd_mm/__init__.py'),
+        'ickd_mm.FeatureDistiller',
+    ]
+
+
+def test_pip_would_install_nothing_beside_it(wheel, tmp_path):
+    """In this environment, of either family, without an index."""
+    report = tmp_path / 'report.json'
+    succeed([*PIP, 'install', '--dry-run', '--no-index', '--report', report, wheel])
+    names = {item['metadata']['name'] for item in json.loads(report.read_text())['install']}
+    assert names <= {'ickd-mm'}
+
+
+def test_no_requirement_is_a_part_of_an_openmmlab_environment(needs):
+    always = {name: versions for name, (versions, extra) in needs.items() if not extra}
+    assert not [name for name in always if re.match('mm|onedl|torchvision', name)]
+    assert always['torch'] == ''  # a version that is there stays
+    assert {'ftfy', 'regex'} <= {*always}  # mmsegmentation imports them without asking for them
+    assert {'mmcv-lite', 'onedl-mmcv'} <= {name for name in needs if name not in always}
+
+
+def test_whatever_the_package_imports_is_asked_for(needs):
+    roots = set()
+    for file in [*(REPO / 'ickd_mm').rglob('*.py'), *(REPO / 'tools').glob('*.py')]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                roots |= {alias.name.split('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                roots.add(node.module.split('.')[0])
+    homes = packages_distributions()
+    foreign = roots - sys.stdlib_module_names - {'ickd_mm', 'tools'}
+    missing = {root for root in foreign if not {*homes.get(root, [root])} & {*needs}}
+    assert not missing
