@@ -23,7 +23,7 @@ class Rule(NamedTuple):
     dims: dict[int, str] = ROWS | MAPS  # numbers of dimensions, with their names
     equal: str = 'NCHW'  # axes on which student and teacher must agree
     images: int = 0  # how many images or rows it needs to compare them; 0 if it compares none
-    pole: str = ''  # in which rows its derivative has no bound, see _hold
+    pole: str = ''  # rows where the derivative is unbounded: zero, flat, twin, uniform (_hold)
     reductions: tuple[str, ...] = ()  # values of reduction that mean what they say
     defaults: dict[str, Any] = {}  # noqa: RUF012 (of arguments that torchdistill leaves open)
 
@@ -91,7 +91,7 @@ def _build(key: str, kwargs: dict[str, Any]) -> nn.Module:
 
 
 def _hold(x: Tensor, pole: str) -> Tensor:
-    """Make rows constant, zeros or what ``pole`` says; for a loss that divides by the norm 1e-6."""
+    """Take the gradient from rows at a pole; zero rows by whose norm a loss divides become 1e-6."""
     rows = x.flatten(2 if 'channel' in pole else 1)
     held = (rows == (rows[:, :1] if pole in ('flat', 'uniform') else 0)).all(-1, keepdim=True)
     if pole == 'uniform' and len(rows) > 1:
@@ -136,7 +136,7 @@ class TorchdistillLoss(nn.Module):
         self.loss, self.loss_weight = _build(key, kwargs), checked_weight(loss_weight)
         self.key, self.rule, self.rows, self.unit, self.kwargs = key, RULES[key], rows, unit, kwargs
         if rows not in ((None, 'images', 'pixels') if 2 in self.rule.dims else (None,)):
-            raise ValueError(f"rows must be None or, for rows, 'images' or 'pixels'; got {rows!r}")
+            raise ValueError(f"rows must be None (for rows 'images', 'pixels'), got {rows!r}")
 
     def forward(self, student: Tensor | tuple[Tensor, Tensor], teacher: Tensor) -> Tensor:
         """Return the weighted loss, a scalar; the student of ``VIDLoss`` is mean and variance."""
