@@ -60,7 +60,7 @@ REFUSED = {
     'SSKDLoss': 'it needs labels, rotated images and a self-supervised branch in both models',
 }
 PLACE = {'path': 'pair', 'io': 'output'}  # where every loss is told to find its two tensors
-PLACES = {**PLACE, 'pairs': {'pair': {'student': PLACE, 'teacher': PLACE}}}
+PLACES: dict[str, Any] = {**PLACE, 'pairs': {'pair': {'student': PLACE, 'teacher': PLACE}}}
 TUPLES = ('VIDLoss', 'HierarchicalContextLoss')  # two of the student; the latter ignores one
 
 
@@ -159,7 +159,7 @@ class TorchdistillLoss(nn.Module):
             if len(x) == 1 and rule.images:
                 warnings.warn(f'{self.key} compares images: one alone gives 0', stacklevel=2)
             x, y = (_hold(z, rule.pole) if rule.pole else z for z in (x, y))
-            inputs: Any = (x, *(variance or [None])) if self.key in TUPLES else x
+            inputs: Any = (x, *(variance or (None,))) if self.key in TUPLES else x
             loss = self.loss({'pair': {'output': inputs}}, {'pair': {'output': y}}, targets=None)
             if 'norm' in rule.pole and x.requires_grad:  # NaN is that of the root of 0 here
                 finite = loss.detach().isfinite()
