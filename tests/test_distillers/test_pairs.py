@@ -117,3 +117,45 @@ def test_a_grid_finer_than_the_map_is_refused():
     with pytest.raises(ValueError, match='finer than'):
         maps = torch.zeros(2, 8, 4, 4), torch.zeros(2, 16, 4, 4)
         validate_pair(build(loss=dict(type='ickd_mm.ICKDLoss', grid=5)), *maps, size=(32, 32))
+
+
+class Scale(nn.Module):
+    """A factor that its own init_weights sets."""
+
+    def __init__(self):
+        super().__init__()
+        self.factor = nn.Parameter(torch.zeros(()))
+
+    def init_weights(self):
+        nn.init.constant_(self.factor, 3.0)
+
+    def forward(self, x):
+        return self.factor * x
+
+
+@MODELS.register_module()
+class ScaledConnector(nn.Module):
+    """Has no init_weights of its own, but a child that has."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Identity(), Scale())
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+@MODELS.register_module()
+class ScaledLoss(Scale):
+    """A loss that initialises itself."""
+
+    def forward(self, student, teacher):
+        return self.factor * (student - teacher).mean()
+
+
+def test_connector_and_loss_initialise_themselves():
+    pair = build(connector=dict(type='ScaledConnector'), loss=dict(type='ScaledLoss'))
+    features = torch.full((2, 8, 4, 4), 2.0), torch.ones(2, 8, 4, 4)
+    assert pair(*features) == 0
+    pair.init_weights()
+    assert pair(*features) == 3 * (3 * 2 - 1)
