@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
-from recipes import read_once
+from support.recipes import read_once
 
 from ickd_mm.preflight.model_source import ModelSource
 from ickd_mm.registry import MODELS

@@ -5,7 +5,7 @@ import torch
 import yaml
 from mmengine.config import ConfigDict
 from mmpretrain.structures import DataSample
-from recipes import FILES, recipe
+from support.recipes import FILES, recipe
 from support.repository import REPO, kl_options, table_rows
 from torch.nn import functional as F
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from mmengine.registry import init_default_scope
-from recipes import recipe
+from support.recipes import recipe
 
 from ickd_mm.registry import MODELS
 

@@ -7,7 +7,7 @@ from unittest import mock
 import mmengine.config.utils as config_utils
 import pytest
 from mmengine.config import Config
-from recipes import FILES, ROOT, name, read_once
+from support.recipes import FILES, ROOT, name, read_once
 
 FOLDERS = ('ickd', 'baselines', 'comparison')
 EVERY = sorted(ROOT.rglob('*.py'))

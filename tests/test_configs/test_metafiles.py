@@ -3,7 +3,7 @@
 import pytest
 import yaml
 from mmengine.hub import get_config
-from recipes import BY_NAME, FILES, ROOT, name, recipe
+from support.recipes import BY_NAME, FILES, ROOT, name, recipe
 from support.repository import REPO
 
 import ickd_mm  # noqa: F401

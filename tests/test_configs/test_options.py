@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
-from recipes import BY_NAME, FILES, ROOT, name, recipe
-from support import table_rows
+from support.recipes import BY_NAME, FILES, ROOT, name, recipe
+from support.repository import table_rows
 
 from ickd_mm.commands.arguments import add_config_arguments, load_config
 

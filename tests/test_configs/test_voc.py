@@ -6,7 +6,7 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, init_default_scope
 from PIL import Image
-from recipes import recipe
+from support.recipes import recipe
 
 from ickd_mm.preflight.data import set_data_root
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
-from recipes import FILES, name, recipe
+from support.recipes import FILES, name, recipe
 from torch import nn
 
 from ickd_mm.commands.benchmark.batches import random_batch

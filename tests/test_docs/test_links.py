@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from support import REPO
+from support.repository import REPO
 
 CONFIGS = REPO / 'configs'
 PAGES = sorted({*REPO.glob('*.md'), *REPO.glob('docs/**/*.md'), *CONFIGS.rglob('*.md')})

@@ -6,9 +6,9 @@ from unittest import mock
 
 import mmengine.config.utils as config_utils
 from mmengine.config import Config
-from support.repository import REPO
 
 import ickd_mm  # noqa: F401
+from support.repository import REPO
 
 ROOT = REPO / 'configs'
 FILES = sorted(file for file in ROOT.rglob('*.py') if '_base_' not in file.parts)
