@@ -7,12 +7,15 @@ import shutil
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ...experiments.run import Result, Run, read_scalars
+from ..compare.digest import digest_of
+from ..compare.grid import resolve
+from ..compare.run import Run, read_scalars
 from .picture import draw_summary, read_scenes
 
 DATA = Path('data/digits')
@@ -25,7 +28,7 @@ STAGES = {
 }
 
 
-def train(run: Run, label: str, total: int, bar: Progress) -> Result:
+def train(run: Run, label: str, total: int, bar: Progress) -> dict[str, Any]:
     """Run one training, its log read for progress."""
     shutil.rmtree(run.folder, ignore_errors=True)
     task = bar.add_task(f'Training the {label}', total=total)
@@ -50,23 +53,23 @@ def run_demo(seed: int) -> None:
     results = {}
     with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
         for name, (label, config, total) in STAGES.items():
-            run = Run(config, ROOT / name, (('randomness.seed', seed),))
+            cfg = resolve(config, (('randomness.seed', str(seed)),))
+            run = Run(cfg, ROOT / name, digest_of(cfg))
             results[name] = train(run, label, total, bar)
 
     table = Table(title=f'Digit scenes, 250 for validation, seed {seed}')
     for heading in ('', 'mIoU', 'iterations', 's / step', 'seconds'):
         table.add_column(heading, justify='right' if heading else 'left')
-    for name, (label, _, total) in STAGES.items():
-        r = results[name]
-        cells = f'{r.score:.1f}', str(total), f'{r.step_seconds:.3f}', f'{r.seconds:.0f}'
-        table.add_row(label, *cells)
+    for name, (label, *_) in STAGES.items():
+        cells = '{score:.1f} {iterations} {step_seconds:.3f} {seconds:.0f}'
+        table.add_row(label, *cells.format(**results[name]).split())
     console.print(table)
-    gain = results['ickd'].score - results['student'].score
+    gain = results['ickd']['score'] - results['student']['score']
     console.print(f'Distillation changed the student by {gain:+.1f} mIoU in the same iterations.')
 
     summary: dict = {'metric': 'mIoU', 'seed': seed}
-    summary |= {name: result.score for name, result in results.items()}
-    summary['seconds'] = {name: round(result.seconds, 1) for name, result in results.items()}
+    summary |= {name: result['score'] for name, result in results.items()}
+    summary['seconds'] = {name: round(result['seconds'], 1) for name, result in results.items()}
     (ROOT / 'summary.json').write_text(json.dumps(summary, indent=1) + '\n')
     alone, distilled = (
         (ROOT / name / 'last_checkpoint').read_text() for name in ('student', 'ickd')
@@ -74,7 +77,7 @@ def run_demo(seed: int) -> None:
     warnings.simplefilter('ignore')  # mmcv-lite and mmseg speak of parts not used here
     names = (DATA / 'ImageSets/Segmentation/val.txt').read_text().split()[:4]
     scenes = read_scenes(DATA, names, STUDENT, alone, distilled)
-    scores = {label: results[name].score for name, (label, *_) in STAGES.items()}
+    scores = {label: results[name]['score'] for name, (label, *_) in STAGES.items()}
     title = f'Distilling by inter-channel correlation: {gain:+.1f} mIoU'
     draw_summary(scores, scenes, title, ROOT / 'summary.png')
     console.print(f'Written: {ROOT / "summary.json"}, {ROOT / "summary.png"}')

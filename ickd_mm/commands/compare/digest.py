@@ -1,0 +1,59 @@
+"""The digest in the name of a run's folder."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import mmengine
+import torch
+from mmengine.config import Config
+
+from ...preflight.model_source import read_config
+from ...registry import is_distiller
+from ...version import __version__
+
+
+def digest_of(cfg: Config) -> str:
+    """Digest of what a run's result depends on, the seed apart.
+
+    In it are the values of the resolved config (what is varied included), the content of every
+    file that they name (the teacher's weights; a student's or teacher's config by its own resolved
+    values), and the versions of torch, mmengine and this package. So a comment, the order of
+    keys or the spelling of a path do not make another run, but new weights under an old name do.
+
+    Not in it are ``work_dir``, the images in a data folder, what an address or ``'zoo'`` leads to,
+    and the machine: after a change in one of these use another ``--work-dir``.
+
+    Raises:
+        FileNotFoundError: if the student's or the teacher's config does not exist.
+    """
+    values = cfg.to_dict()
+    values.pop('work_dir', None)
+    values['randomness'] = {k: v for k, v in (cfg.get('randomness') or {}).items() if k != 'seed'}
+    for key in ('student', 'teacher') if is_distiller(cfg.get('model')) else ():
+        if isinstance(named := values['model'].get(key), str):
+            values['model'][key] = read_config(named, key).to_dict()
+    return digest([values, torch.__version__, mmengine.__version__, __version__])
+
+
+def digest(value: Any) -> str:
+    """Short digest of nested values; lists and tuples count as equal, a file by its content."""
+    return hashlib.sha256(repr(_canonical(value)).encode()).hexdigest()[:8]
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, dict):  # sorted as text: keys need not be of one type
+        return ['dict', *sorted([repr(key), _canonical(item)] for key, item in value.items())]
+    if isinstance(value, (list, tuple)):
+        return [_canonical(item) for item in value]
+    is_file = isinstance(value, str) and os.path.isfile(value)
+    return _of_file(value, os.stat(value).st_mtime_ns) if is_file else repr(value)
+
+
+@functools.lru_cache
+def _of_file(path: str, _: int) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

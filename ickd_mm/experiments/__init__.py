@@ -1,1 +1,0 @@
-"""Run configs in processes of their own and compare what comes out."""
