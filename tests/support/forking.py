@@ -26,6 +26,7 @@ CONTEXT.set_forkserver_preload(
         'torchvision',
         'torch._dynamo',
         'pylab',
+        'pandas',
     ]
 )
 

@@ -55,7 +55,7 @@ def compare(args: argparse.Namespace, runs: list[Run]) -> list[str]:
 
 
 def _compare(args: argparse.Namespace, runs: list[Run]) -> list[str]:
-    console, root = Console(markup=False, highlight=False), args.work_dir
+    console, root = Console(markup=False, highlight=False, soft_wrap=True), args.work_dir
     finished = [run.finished() for run in runs]
     teacher, failures = None, []
     try:
@@ -91,7 +91,7 @@ def _compare(args: argparse.Namespace, runs: list[Run]) -> list[str]:
         except RuntimeError as error:
             failures.append(f'timing steps: {error}')
     caption, cells = as_text(table, metric, teacher)
-    console.print(f'{caption}\n{cells.to_string(index=False)}', soft_wrap=True)
+    console.print(f'{caption}\n{cells.to_string(index=False)}')
     if frame.shared.any() and not args.step_seconds and not args.time_steps:
         text = 'The runs shared what the teacher gave, so their seconds do not compare'
         console.print(f'{text}: run again with --time-steps')

@@ -49,7 +49,7 @@ def run_all(
         except Exception as error:
             label = '{name} seed={seed}'.format(**run.about)
             failures.append(f'{label}: {type(error).__name__}: {error}')
-            console.print(f'{label} failed', soft_wrap=True)
+            console.print(f'{label} failed')
 
     try:
         with console.status('') as status:
@@ -64,7 +64,7 @@ def run_all(
                     if new := attempt(run, partial(run.finish, process, began)):
                         results.append(new)
                         text = '{name} seed={seed}: {metric} {score:.2f} in {seconds:.0f} s'
-                        console.print(text.format(**new), soft_wrap=True)
+                        console.print(text.format(**new))
                 now, to_go = time.monotonic(), len(queue) + len(running)
                 left = time_left([r['seconds'] for r in results], to_go, jobs, now - last)
                 total, elapsed = before + len(runs), timedelta(seconds=round(now - start))
@@ -72,7 +72,7 @@ def run_all(
                 status.update(line)
                 if not console.is_terminal and now - printed >= EVERY:
                     printed = now
-                    console.print(line, soft_wrap=True)
+                    console.print(line)
                 time.sleep(0.2)
     finally:
         for _, process, _ in running:
