@@ -38,8 +38,8 @@ def plan(args: argparse.Namespace) -> list[Run]:
     return runs
 
 
-def compare(args: argparse.Namespace, runs: list[Run]) -> list[str]:
-    """Run what is missing, write tables and plots, print the table; return what failed.
+def compare(args: argparse.Namespace, runs: list[Run]) -> str | None:
+    """Run what is missing, write tables and plots, print the table; return what failed, if any.
 
     Raises:
         BlockingIOError: if another comparison runs in the folder.
@@ -48,10 +48,12 @@ def compare(args: argparse.Namespace, runs: list[Run]) -> list[str]:
     args.work_dir.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(args.work_dir / '.lock', timeout=0):
-            return _compare(args, runs)
+            failures = _compare(args, runs)
     except Timeout as error:
         text = f'another comparison runs in {args.work_dir}: wait, or give a --work-dir'
         raise BlockingIOError(text) from error
+    text = f'{len(failures)} failed, the next call tries again:'
+    return '\n\n'.join([text, *failures]) if failures else None
 
 
 def _compare(args: argparse.Namespace, runs: list[Run]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
 from pathlib import Path
@@ -50,10 +49,6 @@ def _canonical(value: Any) -> Any:
         return ['dict', *sorted([repr(key), _canonical(item)] for key, item in value.items())]
     if isinstance(value, (list, tuple)):
         return [_canonical(item) for item in value]
-    is_file = isinstance(value, str) and os.path.isfile(value)
-    return _of_file(value, os.stat(value).st_mtime_ns) if is_file else repr(value)
-
-
-@functools.lru_cache
-def _of_file(path: str, _: int) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    if isinstance(value, str) and os.path.isfile(value):
+        return hashlib.sha256(Path(value).read_bytes()).hexdigest()
+    return repr(value)

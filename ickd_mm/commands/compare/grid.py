@@ -6,7 +6,6 @@ import argparse
 import copy
 import itertools
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict, DictAction
@@ -85,9 +84,9 @@ def name_of(config: str, choice: Choice) -> str:
 
 
 def lay_out(
-    configs: Sequence[str],
-    seeds: Sequence[int],
-    variations: Sequence[list[Choice]],
+    configs: list[str],
+    seeds: list[int],
+    variations: list[list[Choice]],
     root: Path,
     store: Path | None = None,
     metrics: tuple[str, ...] = METRICS,

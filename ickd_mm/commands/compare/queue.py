@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from statistics import mean
@@ -18,7 +18,7 @@ from .run import Run
 EVERY = 60.0  # seconds from one line of progress to the next where the output is not a terminal
 
 
-def time_left(seconds: Sequence[float], to_go: int, jobs: int, since: float) -> str:
+def time_left(seconds: list[float], to_go: int, jobs: int, since: float) -> str:
     """Mean wall-clock of the new runs × runs to go / runs at a time, less that ``since`` the last.
 
     Before the first new run ends there is nothing to go by.
@@ -30,7 +30,7 @@ def time_left(seconds: Sequence[float], to_go: int, jobs: int, since: float) -> 
 
 
 def run_all(
-    runs: Sequence[Run], jobs: int, console: Console, before: int = 0
+    runs: list[Run], jobs: int, console: Console, before: int = 0
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Run what is given in its order, ``jobs`` at a time; return the results, and what failed.
 

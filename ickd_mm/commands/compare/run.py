@@ -64,15 +64,11 @@ class Run:
             (self.folder / 'resumed').touch()
         if self.store is not None:
             words += ['--cfg-options', f'model.teacher_run.store={self.store}']
+        env = {**({'OMP_NUM_THREADS': str(threads)} if threads else {}), **os.environ}
+        guard = _die_with_parent if sys.platform == 'linux' else None
         with open(self.folder / 'train.log', 'ab') as log:
-            return subprocess.Popen(
-                words,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                env={**({'OMP_NUM_THREADS': str(threads)} if threads else {}), **os.environ},
-                preexec_fn=_die_with_parent if sys.platform == 'linux' else None,
-            )
+            files = {'stdin': subprocess.DEVNULL, 'stdout': log, 'stderr': subprocess.STDOUT}
+            return subprocess.Popen(words, **files, env=env, preexec_fn=guard)
 
     def finish(self, process: subprocess.Popen, started: float) -> dict[str, Any]:
         """Store and return the result of a process that has ended.

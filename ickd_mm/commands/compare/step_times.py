@@ -6,7 +6,7 @@ import copy
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, median
 
@@ -17,7 +17,7 @@ from .run import Run
 STEPS, WINDOW, ROUNDS = 60, 10, 3
 
 
-def short_runs(runs: Sequence[Run], root: Path) -> dict[str, Run]:
+def short_runs(runs: list[Run], root: Path) -> dict[str, Run]:
     """The first run of every line, by name, for as many steps as are timed, without a store.
 
     Raises:
@@ -37,7 +37,7 @@ def short_runs(runs: Sequence[Run], root: Path) -> dict[str, Run]:
     return dict(reversed(short.items()))
 
 
-def time_steps(runs: Sequence[Run], root: Path, report: Callable[[str], None]) -> dict[str, float]:
+def time_steps(runs: list[Run], root: Path, report: Callable[[str], None]) -> dict[str, float]:
     """Train every line for 60 steps, alone on the machine, and all of them again, three times.
 
     The lines take turns, so that a slow minute of the machine meets them all: of the rounds the

@@ -36,12 +36,10 @@ def summarize(
         step_seconds: name -> seconds per step, where the runs' own clocks do not count.
 
     Returns:
-        Columns ``name``; ``seeds`` and their ``scores``, 0-100; ``mean`` and ``sd`` (n - 1) of
-        them; ``gain``, the mean difference, seed by seed, to the line ``reference``; ``interval``,
-        half the width of its 95 % t-interval; ``step_seconds`` and ``seconds`` of a run:
-        ``step_seconds`` as given and times the iterations, else the median and mean of the runs'
-        own; ``share``, percent of the way from the reference's mean to the teacher's score that
-        the gain covers, for lines beside the reference where the teacher is better than it.
+        ``name``; ``seeds`` and their ``scores``, 0-100, with ``mean`` and ``sd`` (n - 1); ``gain``
+        over the line ``reference``, as the other figures of :func:`paired`; ``step_seconds`` and
+        ``seconds`` of a run, the runs' own median and mean unless given; ``share``, percent of the
+        way from the reference's mean to a better teacher's score that the gain covers.
     """
     scores = runs.pivot(index='seed', columns='name', values='score')
     rows = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 from ...registry import is_distiller
@@ -13,7 +12,7 @@ from .digest import digest
 from .run import Run, command, tail
 
 
-def teacher_score(runs: Sequence[Run], root: Path) -> float | None:
+def teacher_score(runs: list[Run], root: Path) -> float | None:
     """Score the teacher that the runs distil, or remember its score.
 
     What is varied in the first of them holds here too. Its folder in ``root`` is named by a digest.
