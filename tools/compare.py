@@ -15,7 +15,7 @@ SHARE = """keep what the teacher gives in WORK_DIR/features: the methods see the
 one seed, so it runs once for all with the same taps. Scores do not change; needs iterations x
 batch of features on the disk for each seed (delete the folder at the end), and --time-steps or
 --step-seconds for honest times"""
-SCORE = 'the score that counts, as mmengine logs it, e.g. mDice; default: mIoU or accuracy/top1'
+SCORE = 'what counts, as mmengine logs it, higher is better; default: mIoU or accuracy/top1'
 
 if __name__ == '__main__':
     parser = ArgumentParser(description=__doc__)

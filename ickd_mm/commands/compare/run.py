@@ -65,10 +65,15 @@ class Run:
         if self.store is not None:
             words += ['--cfg-options', f'model.teacher_run.store={self.store}']
         env = {**({'OMP_NUM_THREADS': str(threads)} if threads else {}), **os.environ}
-        guard = _die_with_parent if sys.platform == 'linux' else None
         with open(self.folder / 'train.log', 'ab') as log:
-            files = {'stdin': subprocess.DEVNULL, 'stdout': log, 'stderr': subprocess.STDOUT}
-            return subprocess.Popen(words, **files, env=env, preexec_fn=guard)
+            return subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=env,
+                preexec_fn=_die_with_parent if sys.platform == 'linux' else None,
+            )
 
     def finish(self, process: subprocess.Popen, started: float) -> dict[str, Any]:
         """Store and return the result of a process that has ended.
