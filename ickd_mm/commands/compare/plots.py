@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import matplotlib.pyplot as plt
 import pandas as pd
-
-matplotlib.use('Agg')
-import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.ticker import NullFormatter, ScalarFormatter  # noqa: E402
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 SECONDS = 'training seconds (iterations × step)'
 STYLES = ('-o', '--s', ':^', '-.v')
+plt.switch_backend('Agg')  # no display is needed
 
 
 def _two_axes() -> tuple[Any, Any]:
