@@ -23,8 +23,10 @@ def short_runs(runs: list[Run], root: Path) -> dict[str, Run]:
     Raises:
         ValueError: for a config that trains by epochs, with its name.
     """
-    short = {}
-    for run in runs[::-1]:
+    short: dict[str, Run] = {}
+    for run in runs:
+        if run.about['name'] in short:
+            continue
         cfg, loop = copy.deepcopy(run.cfg), run.cfg.get('train_cfg') or {}
         if loop.get('by_epoch') or 'max_epochs' in loop:
             text = '--time-steps needs iterations, {config} trains for epochs: give --step-seconds'
@@ -34,7 +36,7 @@ def short_runs(runs: list[Run], root: Path) -> dict[str, Run]:
         cfg.merge_from_dict({**steps, 'default_hooks.logger.interval': WINDOW, **store})
         folder = root / run.folder.name
         short[run.about['name']] = Run(cfg, folder, digest_of(cfg), run.about, None, run.metrics)
-    return dict(reversed(short.items()))
+    return short
 
 
 def time_steps(runs: list[Run], root: Path, report: Callable[[str], None]) -> dict[str, float]:

@@ -49,9 +49,9 @@ real = run.command
 def command(*args):
     words = real(*args)
     return [words[0], str(stand_in), *words[2:]]
-import ickd_mm.commands.compare.queue as queue, ickd_mm.commands.compare.teacher as teacher
+import ickd_mm.commands.compare.jobs as jobs, ickd_mm.commands.compare.teacher as teacher
 run.command = teacher.command = command
-queue.EVERY = 0.5
+jobs.EVERY = 0.5
 runpy.run_path({compare!r}, run_name='__main__')
 """
 pytestmark = pytest.mark.slow

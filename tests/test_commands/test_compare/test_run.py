@@ -5,7 +5,7 @@ import json
 import pytest
 from mmengine.config import Config
 
-from ickd_mm.commands.compare.queue import time_left
+from ickd_mm.commands.compare.jobs import time_left
 from ickd_mm.commands.compare.run import NoScore, Run, read_log
 
 
