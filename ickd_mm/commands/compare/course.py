@@ -10,8 +10,8 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from .grid import lay_out, parse_variation
-from .plots import plot_curves, plot_final, plot_scores
 from .jobs import run_all
+from .plots import plot_curves, plot_final, plot_scores
 from .run import METRICS, Run
 from .step_times import short_runs, time_steps
 from .tables import as_text, summarize, write_tables
