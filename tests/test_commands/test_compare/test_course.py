@@ -148,8 +148,10 @@ def test_a_run_killed_before_its_last_validation_starts_anew(run, tmp_path):
 def test_what_fails_is_listed_at_the_end_and_the_rest_is_a_table(run, tmp_path):
     folder = tmp_path / 'out'
     text = run(folder, '--jobs', '2', FAILS='alone', code=1)
-    assert '2 failed, the next call tries again' in text and 'alone seed=1' in text
-    assert text.count('no luck') == 2 and 'Traceback' not in text
+    assert '2 failed, the next call tries again' in text
+    assert 'alone seed=1' in text
+    assert text.count('no luck') == 2
+    assert 'Traceback' not in text
     assert lines(folder) == {'taught': ([45.0, 46.0], None)}  # over what has no result
     run(folder)
     assert lines(folder)['taught'] == ([45.0, 46.0], 5.0)
@@ -159,9 +161,11 @@ def test_what_fails_is_listed_at_the_end_and_the_rest_is_a_table(run, tmp_path):
 def test_varied_values_are_lines_and_a_changed_config_is_another_run(run, tmp_path):
     folder, vary = tmp_path / 'out', ('--vary', 'lr=0.5,2')
     text = run(folder, *vary)
-    assert 'teacher: 60.00' in text and 'teacher 60.0' in text
+    assert 'teacher: 60.00' in text
+    assert 'teacher 60.0' in text
     assert lines(folder)['taught lr=2'] == ([47.0, 48.0], 5.0)
-    assert (folder / 'final.png').is_file() and len(starts(folder)) == 9
+    assert (folder / 'final.png').is_file()
+    assert len(starts(folder)) == 9
     config = tmp_path / 'alone.py'
     before = config.read_text()
     config.write_text(f'{before}x = 1\n')
@@ -176,7 +180,8 @@ def test_varied_values_are_lines_and_a_changed_config_is_another_run(run, tmp_pa
 def test_progress_has_a_line_also_where_the_output_is_no_terminal(run, tmp_path):
     text = run(tmp_path / 'out', '--jobs', '2', TAKES=1)
     assert '0/4 runs, 0:00:01 elapsed, time left: after the first run' in text
-    assert '2/4 runs, 0:00:0' in text and 'left' in text.split('2/4 runs')[1].split('\n')[0]
+    assert '2/4 runs, 0:00:0' in text
+    assert 'left' in text.split('2/4 runs')[1].split('\n')[0]
 
 
 def test_another_score_of_finished_runs_and_one_that_they_lack(run, tmp_path):
@@ -186,7 +191,8 @@ def test_another_score_of_finished_runs_and_one_that_they_lack(run, tmp_path):
     assert lines(folder)['alone'] == ([80.0, 82.0], 0.0)
     before = (folder / 'table.json').read_text()
     text = run(folder, '--metric', 'mDcie', code=1)
-    assert 'no score mDcie; its validations logged aAcc, mIoU' in text and 'Traceback' not in text
+    assert 'no score mDcie; its validations logged aAcc, mIoU' in text
+    assert 'Traceback' not in text
     assert (folder / 'table.json').read_text() == before
     assert set(starts(folder).values()) == {1}
 
@@ -197,7 +203,8 @@ def test_steps_are_timed_in_turns_without_the_teachers_features_that_runs_share(
     assert 'their seconds do not compare: run again with --time-steps' in text
     store = f'model.teacher_run.store={folder}/features'
     said = {file.parent.name[:5]: file.read_text() for file in folder.glob('*/said')}
-    assert store in said['taugh'] and store not in said['alone']
+    assert store in said['taugh']
+    assert store not in said['alone']
     for threads, runs in ((1, 6), (2, 12), (2, 12)):
         text = run(folder, '--share-teacher', '--time-steps', seeds='3', OMP_NUM_THREADS=threads)
         rows = json.loads((folder / 'table.json').read_text())['lines']
@@ -205,13 +212,15 @@ def test_steps_are_timed_in_turns_without_the_teachers_features_that_runs_share(
         assert [row['step_seconds'] for row in rows] == pytest.approx([2 * 0.4, 0.4])
         assert [row['seconds'] for row in rows] == pytest.approx([9 * 0.8, 9 * 0.4])
         short = list((folder / 'step_times').glob('*/*/*/said'))
-        assert len(short) == runs and not any(store in file.read_text() for file in short)
+        assert len(short) == runs
+        assert not any(store in file.read_text() for file in short)
         assert all(len(f.with_name('starts').read_text().split()) == 1 for f in short)
 
 
 def test_several_teachers_have_no_one_score(run, tmp_path):
     text = run(tmp_path / 'out', '--vary', 'model.teacher_ckpt=a,b', seeds='0')
-    assert '2 different teachers: no share of the gap' in text and 'of the gap ' not in text
+    assert '2 different teachers: no share of the gap' in text
+    assert 'of the gap ' not in text
     assert 'teacher__' not in ''.join(starts(tmp_path / 'out'))
 
 
@@ -222,7 +231,8 @@ def test_a_teacher_that_changes_meanwhile_is_not_mixed_in(start, tmp_path):
     job.until(lambda: list(folder.glob('taught*/starts')))
     weights.write_bytes(b'two')
     done = job.wait()
-    assert done.returncode == 1 and 'a file that its config names changed' in done.stdout
+    assert done.returncode == 1
+    assert 'a file that its config names changed' in done.stdout
     assert list(lines(folder)) == [f'alone teacher_ckpt={weights}']
 
 
@@ -262,6 +272,7 @@ def test_the_digits_with_the_real_tools(tmp_path, digits, teacher_file):
     assert done.returncode == 0, done.stdout
     table = json.loads((folder / 'table.json').read_text())
     ((score,),) = [line['scores'] for line in table['lines']]
-    assert 0 < score < 100 and any((folder / 'features').iterdir())
+    assert 0 < score < 100
+    assert any((folder / 'features').iterdir())
     logged = [json.loads(file.read_text()) for file in folder.glob('teacher__*/*/*.json')]
     assert [metrics['mIoU'] for metrics in logged] == [table['teacher']]

@@ -34,7 +34,8 @@ def test_every_combination_whole_seeds_first_each_against_the_same_values(config
         *((name, 1) for name in names),
     ]
     assert [run.about['reference'] for run in runs[:4]] == 2 * ['alone lr=1', 'alone lr=2']
-    assert [run.cfg.randomness.seed for run in runs[3:5]] == [3, 1] and runs[1].cfg.lr == 2
+    assert [run.cfg.randomness.seed for run in runs[3:5]] == [3, 1]
+    assert runs[1].cfg.lr == 2
     one_config = lay_out(configs[:1], [0], [parse_variation('lr=1,2')], tmp_path)
     assert [run.about['reference'] for run in one_config] == 2 * ['alone lr=1']
     both = [parse_variation('lr,val_cfg.n=1:2,3:4'), parse_variation('val_cfg.m=5')]
@@ -49,7 +50,8 @@ def test_names_and_folders(configs):
     start, seed, digest = folder(configs[0], 'lr=mmseg::a/b.py').rsplit('__', 2)
     assert (start, seed, len(digest)) == ('alone__lr=mmseg__a_b.py', 'seed=0', 8)
     one, two = (folder(configs[0], f'lr={"x" * 300}{end}') for end in 'ab')
-    assert len(one) == len(two) < 130 and one != two
+    assert len(one) == len(two) < 130
+    assert one != two
 
 
 def test_what_changes_a_result_is_another_run_and_nothing_else(tmp_path):
@@ -70,7 +72,8 @@ def test_what_changes_a_result_is_another_run_and_nothing_else(tmp_path):
     spelled = text.replace('t.pth', '../' + tmp_path.name + '/t.pth')
     assert not change(config, spelled + 'randomness = dict(seed=7)\n')
     assert change(config, text + 'randomness = dict(deterministic=True)\n')
-    assert change(weights, 'two') and change(tmp_path / 'base.py', 'depth = 2\n')
+    assert change(weights, 'two')
+    assert change(tmp_path / 'base.py', 'depth = 2\n')
     assert change(config, text.replace(str(weights), 'https://a.b/c.pth'))
     keys = "classes = {None: 2, 'b': 1, 0: 'a'}\n"  # of several types, in any order
     assert change(config, text + keys)
@@ -85,7 +88,7 @@ def test_wrong_layouts(configs, tmp_path):
         with pytest.raises(ValueError, match='must differ'):
             lay_out(names, seeds, [], tmp_path)
     for values in ('2,2', 'True,true', '0.1,0.10'):
-        with pytest.raises(ValueError, match='alone lr=.* and alone lr=.* are the same run'):
+        with pytest.raises(ValueError, match=r'alone lr=.* and alone lr=.* are the same run'):
             lay_out(configs[:1], [0], [parse_variation(f'lr={values}')], tmp_path)
     for text in ('lr.x=1', 'rl=1', 'lr=(1,2'):
         with pytest.raises(ValueError, match=rf'--vary {text[:3]}'):

@@ -21,14 +21,16 @@ def test_a_later_start_replaces_what_it_repeats_and_the_last_validation_counts(t
     log(tmp_path, dict(step=11, loss=1, time=1.0), dict(step=20, mIoU=7.0, aAcc=1.0), start='b')
     result = read_log(tmp_path)
     assert result['curves'] == {'mIoU': [(10, 5.0), (20, 7.0)], 'aAcc': [(20, 1.0)]}
-    assert result['step_seconds'] == 5.0 and result['iterations'] == 20
+    assert result['step_seconds'] == 5.0
+    assert result['iterations'] == 20
 
 
 def test_scores_without_steps_and_scores_at_step_0(tmp_path):
     """Shorter than the log interval; and logged by epochs where there are none."""
     log(tmp_path, dict(step=5, mIoU=6.0))
     result = read_log(tmp_path)
-    assert result['iterations'] == 5 and result['step_seconds'] != result['step_seconds']
+    assert result['iterations'] == 5
+    assert result['step_seconds'] != result['step_seconds']
     log(tmp_path, dict(step=40, loss=1, time=0.5), dict(step=0, mIoU=5.0), dict(step=0, mIoU=6.0))
     assert read_log(tmp_path)['curves'] == {'mIoU': [(40, 6.0)]}
 
@@ -38,10 +40,10 @@ def test_the_score_that_is_asked_for_or_an_error_with_those_that_are_there(tmp_p
         run = Run(Config(), tmp_path, '', {}, **({'metrics': metrics} if metrics else {}))
         return run._row(read_log(tmp_path))
 
-    with pytest.raises(NoScore, match='no score mIoU or accuracy/top1; .*logged nothing$'):
+    with pytest.raises(NoScore, match=r'no score mIoU or accuracy/top1; .*logged nothing$'):
         row()
     log(tmp_path, dict(step=5, loss=1, time=9.0), dict(step=5, mDice=6.0, aAcc=8.0, data_time=1.0))
-    with pytest.raises(NoScore, match='mIoU or .*logged aAcc, mDice; name one with --metric'):
+    with pytest.raises(NoScore, match=r'mIoU or .*logged aAcc, mDice; name one with --metric'):
         row()
     assert (row('mDice')['score'], row('mDice')['metric']) == (6.0, 'mDice')
 

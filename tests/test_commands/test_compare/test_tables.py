@@ -34,11 +34,15 @@ def test_statistics_by_hand():
     kd, student = (row for _, row in table.iterrows())
     assert (student['mean'], student.sd, student.gain) == (45.0, 5.0, 0.0)
     # t(0.975, 2) = 4.302653; gains 12, 10, 14 have standard deviation 2
-    assert kd.gain == 12.0 and kd.interval == pytest.approx(4.302653 * 2 / 3**0.5, rel=1e-6)
-    assert kd.share == pytest.approx(100 * 12 / 20) and math.isnan(student.share)
-    assert kd.step_seconds == pytest.approx(0.2) and kd.seconds == 10.0
+    assert kd.gain == 12.0
+    assert kd.interval == pytest.approx(4.302653 * 2 / 3**0.5, rel=1e-6)
+    assert kd.share == pytest.approx(100 * 12 / 20)
+    assert math.isnan(student.share)
+    assert kd.step_seconds == pytest.approx(0.2)
+    assert kd.seconds == 10.0
     timed = summarize(frame(student=[40.0], kd=[52.0]), None, {'kd': 0.25})
-    assert list(timed.seconds) == [2.5, 9.0] and timed.share.isna().all()
+    assert list(timed.seconds) == [2.5, 9.0]
+    assert timed.share.isna().all()
 
 
 @pytest.mark.parametrize('teacher', [42.0, 30.0])
@@ -58,12 +62,13 @@ def test_the_table_for_a_document(tmp_path):
         '| student | 42.0 ± 2.8 |  |  | 0.150 | 10 |',
         '| bad | 41.0 ± 2.8 | -1.0 ± 0.0 | -12 % | 0.150 | 10 |',
     ]
-    assert rows['table'].columns.tolist() == (
-        'name seeds scores mean sd gain reference interval step_seconds seconds share'.split()
-    )
-    assert rows['table'].scores[0] == '[43.0, 45.0]' and rows['table'].share[2] == -12.5
+    columns = 'name seeds scores mean sd gain reference interval step_seconds seconds share'
+    assert ' '.join(rows['table']) == columns
+    assert rows['table'].scores[0] == '[43.0, 45.0]'
+    assert rows['table'].share[2] == -12.5
     table = json.loads((tmp_path / 'table.json').read_text())
-    assert table['teacher'] == 50.0 and table['lines'][1]['share'] is None
+    assert table['teacher'] == 50.0
+    assert table['lines'][1]['share'] is None
     assert 'of the gap' not in as_text(summarize(runs), 'mIoU')[1]
 
 
@@ -71,7 +76,8 @@ def test_every_two_lines_are_compared_over_their_common_seeds(tmp_path):
     runs = frame(student=[40.0, 44.0], kd=[43.0, 45.0], half=[None, 50.0], late=[60.0, None])
     rows = files(summarize(runs), tmp_path)['differences'].set_index(['run', 'better than'])
     # kd - student: 3 and 1; t(0.975, 1) = 12.706; half and late have no seed in common
-    assert rows.loc[('kd', 'student')].tolist() == [2.0, 12.71, 2.0] and len(rows) == 5
+    assert rows.loc[('kd', 'student')].tolist() == [2.0, 12.71, 2.0]
+    assert len(rows) == 5
     assert rows.loc[('half', 'kd')].isna().tolist() == [False, True, False]
     # The better by its mean need not be so over the common seeds.
     rows = files(summarize(frame(student=[40.0, 60.0], kd=[43.0])), tmp_path)['differences']
@@ -85,7 +91,8 @@ def test_few_seeds_are_mentioned_and_what_is_not_known_is_empty(tmp_path):
     assert markdown[5].startswith('| student (1 of 2 seeds) | 40.0 |  |  |')
     table = summarize(frame(kd=[43.0], bad=[39.0]))  # the reference failed
     files(table, tmp_path)
-    assert table.gain.isna().all() and 'nan' not in (tmp_path / 'table.md').read_text()
+    assert table.gain.isna().all()
+    assert 'nan' not in (tmp_path / 'table.md').read_text()
     assert json.loads((tmp_path / 'table.json').read_text())['lines'][0]['gain'] is None
 
 
@@ -120,8 +127,10 @@ def test_curves_are_means_over_seeds_against_iterations_and_seconds(monkeypatch)
     table = summarize(runs, None, {'kd': 2.0})
     left, right = axes_of(monkeypatch, lambda file: plot_curves(runs, table, 'mIoU', file))
     kd = left.lines[0]
-    assert kd.get_label() == 'kd' and kd.get_xydata().tolist() == [[5, 22.0], [10, 44.0]]
-    assert right.lines[0].get_xdata().tolist() == [10.0, 20.0] and len(left.collections) == 2
+    assert kd.get_label() == 'kd'
+    assert kd.get_xydata().tolist() == [[5, 22.0], [10, 44.0]]
+    assert right.lines[0].get_xdata().tolist() == [10.0, 20.0]
+    assert len(left.collections) == 2
     assert left.get_xlabel() == 'iterations'
     epochs = runs.assign(iterations=1000)
     left, right = axes_of(monkeypatch, lambda file: plot_curves(epochs, table, 'mIoU', file))
@@ -150,5 +159,6 @@ def test_final_scores_against_a_varied_number(monkeypatch):
     assert left.lines[0].get_xydata().tolist() == [[0.0, 2.0], [30.0, 4.0]]
     assert (left.get_xlabel(), left.get_xscale(), right.get_xscale()) == ('n', 'linear', 'log')
     left, right = draw(runs.assign(step_seconds=float('nan')))  # shorter than the log interval
-    assert len(left.lines[0].get_xydata()) == 2 and right.get_xscale() == 'linear'
+    assert len(left.lines[0].get_xydata()) == 2
+    assert right.get_xscale() == 'linear'
     assert draw(runs.assign(value='poly')) == draw(runs.assign(value=None)) == []
