@@ -9,8 +9,8 @@ import time
 
 import pytest
 from filelock import FileLock
-from forking import Forked
-from support import ICKD, REPO, TEACHER
+from support.forking import Forked
+from support.repository import ICKD, REPO, TEACHER
 
 from ickd_mm.commands.compare.grid import lay_out, parse_variation
 
