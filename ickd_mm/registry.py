@@ -8,6 +8,7 @@ Without mmengine the losses stay plain ``torch.nn`` modules and registering does
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -47,22 +48,40 @@ if not _has_mmengine():
     MODELS: Any = _NoRegistry()
     HOOKS: Any = _NoRegistry()
 else:
-    from mmengine.registry import HOOKS as MMENGINE_HOOKS
-    from mmengine.registry import MODELS as MMENGINE_MODELS
-    from mmengine.registry import Registry
+    import mmengine.registry as mmengine_registries
+    from mmengine.registry import DefaultScope, Registry
 
-    class _ModelRegistry(Registry):
-        """Imports the backbones when one is asked for: they need mmpretrain, others do not."""
+    class _PassingRegistry(Registry):
+        """Finds what it holds, then what the scope around ``ickd_mm`` finds."""
 
         def get(self, key: str) -> type | None:
+            """Return the class of a name; backbones, which need mmpretrain, load when asked for."""
             if isinstance(key, str) and HOMES.get(key.rpartition('.')[2]) == BACKBONES:
                 import_module('ickd_mm.backbones')
-            return super().get(key)
+            self.import_from_location()
+            around = None if key in self._module_dict or '.' in key else self._around()
+            return super().get(key) if around is None else around.get(key)
 
-    MODELS = _ModelRegistry(
-        'model',
-        parent=MMENGINE_MODELS,
-        scope='ickd_mm',
-        locations=['ickd_mm.losses', 'ickd_mm.connectors', 'ickd_mm.distillers'],
-    )
-    HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='ickd_mm', locations=['ickd_mm.hooks'])
+        def _around(self) -> Registry | None:
+            for instance in reversed(DefaultScope._instance_dict.values()):
+                if instance.scope_name != self.scope:
+                    with suppress(ImportError):
+                        import_module(f'{instance.scope_name}.registry')
+                    return self.root._search_child(instance.scope_name)
+            return None
+
+    _LOCATIONS = {
+        'model': ['ickd_mm.losses', 'ickd_mm.connectors', 'ickd_mm.distillers'],
+        'hook': ['ickd_mm.hooks'],
+    }
+    _REGISTRIES = {
+        name: _PassingRegistry(
+            root.name,
+            parent=root,
+            scope='ickd_mm',
+            locations=_LOCATIONS.get(root.name, ['ickd_mm.registry']),  # none would be complained of
+        )
+        for name, root in vars(mmengine_registries).items()
+        if isinstance(root, Registry)
+    }
+    MODELS, HOOKS = _REGISTRIES['MODELS'], _REGISTRIES['HOOKS']

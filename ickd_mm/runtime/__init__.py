@@ -6,6 +6,9 @@ When :mod:`ickd_mm` is imported, :func:`ickd_mm.runtime.stack.apply_compat_patch
 ``mmcv.ops``                    a placeholder where mmcv has no compiled operators
 ``pkg::path`` look-ups          work without ``pkg_resources``, and for ``ickd_mm::…``
 torchvision's operators         declared where its build does not match torch's
+``scope``                       what a config inherits through ``ickd_mm::…`` keeps the scope
+                                that it was written for
+``read_base``                   new-style configs inherit ``ickd_mm.configs.…``
 ==============================  ============================================================
 
 When a distiller is built or a tool starts, :func:`setup`, for every run of this process:
