@@ -1,10 +1,14 @@
 """What several tests need: small data, small models, one finished run."""
 
+import shutil
+import subprocess
+import sys
+
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
-from support.repository import ICKD, TEACHER, data_options, model_config
+from support.repository import ICKD, REPO, TEACHER, data_options, model_config
 from support.tools import succeed, train
 
 import ickd_mm  # noqa: F401
@@ -16,6 +20,22 @@ def pytest_collection_modifyitems(items):
     """Put files that start processes first: two workers then end at about the same time."""
     slow = {item.path for item in items if item.get_closest_marker('slow')}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope='session')
+def wheel(tmp_path_factory):
+    """The wheel file that pip builds from this tree."""
+    source, out = tmp_path_factory.mktemp('source'), tmp_path_factory.mktemp('wheel')
+    for name in ('ickd_mm', 'configs', 'tools'):
+        ignore = shutil.ignore_patterns('.mim', '__pycache__')
+        shutil.copytree(REPO / name, source / name, ignore=ignore)
+    for name in ('setup.py', 'setup.cfg', 'pyproject.toml', 'README.md', 'LICENSE'):
+        shutil.copy(REPO / name, source)
+    shutil.copy(REPO / 'model-index.yml', source)
+    command = [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation']
+    done = subprocess.run([*command, '-w', out, source], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-800:]
+    return next(out.glob('*.whl'))
 
 
 @pytest.fixture(scope='session')

@@ -1,0 +1,35 @@
+"""Four images in the layout of each data set that the recipes read."""
+
+import pickle
+
+import numpy as np
+from PIL import Image
+
+
+def make_data(root):
+    """Write the folders ``voc``, ``imagenet`` and ``cifar100``."""
+    rng = np.random.default_rng(0)
+    masks = ('SegmentationClass', 'SegmentationClassAug')
+    for folder in ('JPEGImages', *masks, 'ImageSets/Segmentation'):
+        (root / 'voc' / folder).mkdir(parents=True)
+    for n in range(4):
+        image = Image.fromarray(rng.integers(0, 256, (64, 64, 3), np.uint8))
+        image.save(root / f'voc/JPEGImages/{n}.jpg')
+        for folder in masks:
+            mask = Image.fromarray(rng.integers(0, 11, (64, 64), np.uint8))
+            mask.save(root / f'voc/{folder}/{n}.png')
+        for split in ('train', 'val'):
+            (root / f'imagenet/{split}/{n}').mkdir(parents=True)
+            image.resize((32, 32)).save(root / f'imagenet/{split}/{n}/image.jpg')
+    for split in ('train', 'aug', 'val'):
+        (root / f'voc/ImageSets/Segmentation/{split}.txt').write_text('0\n1\n2\n3\n')
+    (root / 'imagenet/meta').mkdir()
+    for split in ('train', 'val'):  # with these four lines there need not be 1,000 folders
+        lines = ''.join(f'{n}/image.jpg {n}\n' for n in range(4))
+        (root / f'imagenet/meta/{split}.txt').write_text(lines)
+    (root / 'cifar100/cifar-100-python').mkdir(parents=True)
+    pixels = rng.integers(0, 256, (4, 3 * 32 * 32), np.uint8)
+    for split in ('train', 'test'):
+        made = pickle.dumps(dict(data=pixels, fine_labels=[0, 1, 2, 3]))
+        (root / 'cifar100/cifar-100-python' / split).write_bytes(made)
+    return root

@@ -1,0 +1,114 @@
+"""Inherit every config of the installed package by name; build what a runner builds of it.
+
+A process of its own, started in an empty folder: ``walk_inherited.py DATA``. It writes what went
+wrong with each config to ``problems.json``: an error, or the registries' warnings.
+"""
+
+import functools
+import gc
+import json
+import logging
+import sys
+from pathlib import Path
+
+import ickd_mm  # first: it closes the stack's gaps  # isort: skip
+import mmengine.config.utils
+import mmengine.logging
+import mmengine.runner.runner
+import torch
+from mmengine.config import Config, config
+from mmengine.runner import Runner
+from mmpretrain.datasets import CIFAR100
+
+from ickd_mm.distillers.plain import student_config
+from ickd_mm.registry import type_name
+
+CONFIGS = Path(ickd_mm.__file__).parent / '.mim/configs'
+FOLDERS = dict(ImageNet='imagenet', CustomDataset='imagenet', CIFAR100='cifar100')
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def make_quick():
+    """Leave out what takes time and is not looked at, and the MD5 sums of CIFAR-100."""
+    CIFAR100.train_list, CIFAR100.test_list = [['train', None]], [['test', None]]
+    gc.collect = int  # each data set does
+    for layer in (torch.nn.Conv2d, torch.nn.Linear):
+        layer.reset_parameters = lambda self: None
+    mmengine.config.utils.load = functools.cache(mmengine.config.utils.load)
+    mmengine.runner.runner.collect_env = dict
+    config.FormatCode = lambda text, *args, **kwargs: (text, False)
+    if 'yapf' in sys.modules:
+        sys.modules['yapf'].yapflib.yapf_api.FormatCode = config.FormatCode
+
+
+def small(node, data):
+    """Point the data sets below a node at made-up files."""
+    if isinstance(node, dict):
+        if 'data_root' in node:
+            node['data_root'] = str(data / FOLDERS.get(type_name(node), 'voc'))
+        for key in node:
+            small(node[key], data)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            small(value, data)
+    return node
+
+
+def keep_warnings():
+    """Collect what is logged as a warning; a registry that lacks something only says so."""
+    said, log = [], mmengine.logging.print_log
+
+    def print_log(message, logger=None, level=logging.INFO):
+        if level >= logging.WARNING and 'registry' in str(message):
+            said.append(str(message))
+        log(message, logger, level)
+
+    mmengine.logging.print_log = print_log  # the registries import it when they need it
+    return said
+
+
+def build_parts(cfg):
+    """Build what a runner builds, and let every loader give a batch."""
+    runner = Runner.from_cfg(cfg)
+    type(runner.visualizer)._instance_dict.clear()  # the next config builds its own
+    parts = [runner.build_train_loop(cfg.train_cfg)]
+    runner._train_loop = parts[0]
+    runner.optim_wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
+    assert runner.build_param_scheduler(cfg.param_scheduler)
+    parts += [runner.build_val_loop(cfg.val_cfg), runner.build_test_loop(cfg.test_cfg)]
+    assert parts[1].evaluator.metrics and parts[2].evaluator.metrics
+    for loop in parts:
+        assert next(iter(loop.dataloader))['inputs']
+
+
+def problem_of(name, data, said):
+    """Inherit a config and try it."""
+    said.clear()
+    heir = Path(name.replace('/', '-'))
+    heir.write_text(f"_base_ = 'ickd_mm::{name}'\n")
+    try:
+        cfg = Config.fromfile(heir)
+        cfg.model = student_config(cfg.model)
+        cfg.work_dir, cfg.log_level = 'work_dirs', 'WARNING'
+        for loader in LOADERS:
+            small(cfg[loader], data)
+            cfg[loader].update(batch_size=2, num_workers=0, persistent_workers=False)
+        build_parts(cfg)
+    except Exception as error:
+        return f'{type(error).__name__}: {error}'
+    return '\n'.join(said)
+
+
+def main():
+    """Walk."""
+    make_quick()
+    said = keep_warnings()
+    Runner.wrap_model = lambda self, wrapper, model: model
+    files = (file.relative_to(CONFIGS) for file in CONFIGS.rglob('*.py'))
+    names = sorted(file.as_posix() for file in files if '_base_' not in file.parts)
+    problems = {name: problem_of(name, Path(sys.argv[1]), said) for name in names}
+    Path('problems.json').write_text(json.dumps(problems))
+
+
+if __name__ == '__main__':
+    main()
