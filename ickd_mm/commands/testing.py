@@ -9,11 +9,31 @@ from mmengine.runner import Runner
 
 from ..preflight.data import check_data, check_teacher, leave_out_absent_parts
 from ..preflight.model_source import student_config, teacher_config
+from ..registry import MODELS, type_name
 from ..teachers.weights import restore
 from ..wrappers import unwrapped
 from .arguments import end_processes, load_config
 
 LOADERS = ('test_dataloader',)
+
+
+VISUALIZER = dict(
+    type='mmseg.SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'
+)
+
+
+def _segments(cfg: Config) -> bool:
+    """Tell whether a plain model is mmseg's, whatever scope and spelling its config has."""
+    kind = cfg.model.type
+    if isinstance(kind, str):
+        scope = cfg.model.get('_scope_') or cfg.get('default_scope')
+        with MODELS.switch_scope_and_registry(scope) as registry:
+            kind = registry.get(kind)
+    try:
+        from mmseg.models import BaseSegmentor
+    except ImportError:
+        return False
+    return isinstance(kind, type) and issubclass(kind, BaseSegmentor)
 
 
 def prepare_testing(args: argparse.Namespace) -> tuple[Config, str | None]:
@@ -25,8 +45,6 @@ def prepare_testing(args: argparse.Namespace) -> tuple[Config, str | None]:
     cfg = load_config(args)
     leave_out_absent_parts(cfg, LOADERS)
     check_data(cfg, LOADERS)
-    if (args.out or args.show_dir) and cfg.get('default_scope') != 'mmseg':
-        raise ValueError('--out and --show-dir are for segmentation')
     shared, weights = cfg.get('data_preprocessor'), None
     if args.teacher:
         check_teacher(cfg)
@@ -34,12 +52,20 @@ def prepare_testing(args: argparse.Namespace) -> tuple[Config, str | None]:
         print(f'Scores the teacher, {weights}', flush=True)
     else:
         cfg.model, cfg.load_from = student_config(cfg.model, shared), args.checkpoint
+    if (args.out or args.show_dir) and not _segments(cfg):
+        raise ValueError(
+            f'--out and --show-dir need a model of mmseg, got {type_name(cfg.model)!r}: '
+            'leave them out'
+        )
     if args.show_dir:
-        cfg.default_hooks.visualization = dict(type='SegVisualizationHook', draw=True)
+        hook = dict(type='mmseg.SegVisualizationHook', draw=True)
+        cfg.merge_from_dict({'default_hooks.visualization': hook})
+        cfg.visualizer = cfg.get('visualizer') or VISUALIZER
         cfg.visualizer.save_dir = args.show_dir
     if args.tta:
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
-        cfg.model = dict(cfg.tta_model, module=cfg.model)
+        cfg.tta_model.module = cfg.model
+        cfg.model = cfg.tta_model
     if args.out:
         cfg.test_evaluator.update(output_dir=args.out, keep_results=True)
     return cfg, weights

@@ -93,7 +93,8 @@ def _datasets(node: Any, path: str) -> Iterator[tuple[dict, str]]:
 def _kind(dataset: dict, scope: str | None) -> Any:
     kind = dataset.get('type')
     if isinstance(kind, str):
-        kind = DATASETS.get(f'{scope}.{kind}' if scope and '.' not in kind else kind)
+        with DATASETS.switch_scope_and_registry(dataset.get('_scope_') or scope) as registry:
+            return registry.get(kind)
     return kind
 
 

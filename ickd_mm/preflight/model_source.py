@@ -58,8 +58,8 @@ class ModelSource:
             ValueError: if the config file holds no model.
         """
         if isinstance(spec, dict):
-            # A copy: models change what they are built from.
-            source = cls(ConfigDict(copy.deepcopy(dict(spec))), '')
+            # A copy: models change what they are built from. Lazy types in it stay lazy.
+            source = cls(copy.deepcopy(spec if isinstance(spec, ConfigDict) else ConfigDict(spec)), '')
         elif isinstance(spec, (str, os.PathLike)):
             source = cls._from_file(os.fspath(spec), key)
         else:

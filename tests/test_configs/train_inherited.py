@@ -81,7 +81,7 @@ def main():
     import torch
     from walk_inherited import make_quick
 
-    from ickd_mm.distillers.sources import ModelSource
+    from ickd_mm.preflight.model_source import ModelSource
 
     make_quick()
     codes = {}

@@ -20,7 +20,7 @@ from mmengine.config import Config, config
 from mmengine.runner import Runner
 from mmpretrain.datasets import CIFAR100
 
-from ickd_mm.distillers.plain import student_config
+from ickd_mm.preflight.model_source import student_config
 from ickd_mm.registry import type_name
 
 CONFIGS = Path(ickd_mm.__file__).parent / '.mim/configs'
