@@ -58,7 +58,7 @@ def prepare_testing(args: argparse.Namespace) -> tuple[Config, str | None]:
             'leave them out'
         )
     if args.show_dir:
-        hook = dict(type='mmseg.SegVisualizationHook', draw=True)
+        hook = dict(type='mmseg.SegVisualizationHook', draw=True, interval=1)
         cfg.merge_from_dict({'default_hooks.visualization': hook})
         cfg.visualizer = cfg.get('visualizer') or VISUALIZER
         cfg.visualizer.save_dir = args.show_dir
