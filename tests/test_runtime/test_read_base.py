@@ -3,7 +3,7 @@
 import pytest
 from mmengine.config import Config
 from mmengine.config.utils import ConfigParsingError
-from support import ICKD, REPO
+from support.repository import ICKD, REPO
 
 from ickd_mm import ConvConnector, ICKDLoss
 

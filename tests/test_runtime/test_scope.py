@@ -6,7 +6,7 @@ import mmengine.registry
 import pytest
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, DefaultScope, Registry
-from support import ICKD, REPO
+from support.repository import ICKD, REPO
 
 import ickd_mm  # noqa: F401
 

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from forking import train
-from support import ICKD, REPO, load, run_tool, scalars, succeed
+from support.forking import train
+from support.repository import ICKD, REPO
+from support.tools import load, run_tool, scalars, succeed
 
 from ickd_mm.preflight.model_source import ModelSource
 
