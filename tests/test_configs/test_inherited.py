@@ -8,13 +8,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from made_data import make_data
+from support.made_data import make_data
 from support.recipes import FILES, name
 from support.tools import load, scalars
 
 pytestmark = pytest.mark.slow
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1] / 'support'
 NAMES = [f'{name(file)}.py' for file in FILES]
 # One of each family: its data set, task and loop.
 FAMILIES = {

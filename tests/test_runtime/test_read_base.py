@@ -38,7 +38,8 @@ def test_an_heir_has_the_recipe_and_its_own_values(tmp_path):
 def test_an_heir_of_the_heir(tmp_path):
     (tmp_path / 'parent.py').write_text(HEIR)
     text = 'from mmengine.config import read_base\nwith read_base():\n    from .parent import *\n'
-    text += 'from ickd_mm import ConvConnector\nmodel.pairs.loss_icc.connector.type = ConvConnector\n'
+    text += 'from ickd_mm import ConvConnector\n'
+    text += 'model.pairs.loss_icc.connector.type = ConvConnector\n'
     pair = read(tmp_path, text).model.pairs.loss_icc
     assert (pair.connector.type, pair.loss.type) == (ConvConnector, ICKDLoss)
 
