@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 
 COMMANDS = {
-    'loss': 'the ICC loss against its naive form: time, memory, distance from the floor',
+    'loss': 'the ICC loss against its naive form: time and memory',
     'estimate': 'hours of a whole training on GPUs, estimated from the arithmetic of a step',
     'step': 'a training step of a config with and without distillation',
 }

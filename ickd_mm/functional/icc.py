@@ -1,36 +1,206 @@
-"""Inter-channel correlation and the loss on it, as pure functions.
+r"""Inter-channel correlation and the loss on it, as pure functions.
 
 Source: Liu et al., "Exploring Inter-Channel Correlation for Diversity-preserved Knowledge
 Distillation", ICCV 2021, arXiv 2202.03680; the released code is ``ADLab-AutoDrive/ICKD``.
+
+**The method.** A map is cut into the cells of a grid. A cell is a matrix F with one row for each
+of its C channels and one column for each of its P pixels; the correlations between its channels
+are G = F Fᵀ, of shape (C, C). Write A and B for a cell of the student and of the teacher, a, b
+for one channel (row) of each, and g = A a, h = B b for the same row of their matrices. Each row
+adds to the loss
+
+    normalize=True     ‖g/‖g‖ − h/‖h‖‖²  =  2 − 2 ⟨g, h⟩ / (‖g‖ ‖h‖)       the released code
+    normalize=False    ‖g − h‖²                                            the paper
+
+**Two routes** lead there. Where cells have many pixels, :func:`_rows_by_channels` builds the C×C
+matrices. Where they have few, those matrices are large and of low rank, and the P×P products of
+:func:`_rows_by_pixels` say all that is needed, since
+
+    ⟨g, h⟩ = (A a)ᵀ (B b) = aᵀ (Aᵀ B) b,     the row sums of  (A (Aᵀ B)) ∘ B.
+
+A function of one route takes student and teacher cells as (cells, P, C), so ``s`` is Aᵀ and ``t``
+is Bᵀ: sums over a few pixels are fast with the channels innermost. It returns the sum over all
+rows and, given a ``weight`` on it, the gradient to ``s`` as well, in the same pass: every product
+that the gradient needs is at hand there, and nothing but the gradient is kept for ``backward``.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from .cells import Grid, parse_grid
+from .cells import Grid, paired_blocks, parse_grid
 from .checks import check_floating, shown
-from .eager import ICC
 from .precision import work_dtype
-from .tracing import is_compiling
-
-try:
-    from .compiled import icc_operator
-except AttributeError:  # torch < 2.4 has no custom_op; there torch.compile leaves the loss out
-    icc_operator = None
-apply_icc = ICC.apply if icc_operator is not None else torch.compiler.disable(ICC.apply)
 
 __all__ = ['Grid', 'icc_loss', 'inter_channel_correlation', 'parse_grid']
 
+Weight = Tensor | float | None
+Part = tuple[Tensor, Tensor | None]
 
-def _cells(x: Tensor, grid: tuple[int, int]) -> list[Tensor]:
-    """Cut (N, C, H, W) into n·m blocks (N, C, P), row by row."""
-    return [
-        cell.flatten(2)
-        for band in torch.tensor_split(x, grid[0], dim=2)
-        for cell in torch.tensor_split(band, grid[1], dim=3)
-    ]
+BLOCK = {'cpu': 1 << 19, 'cuda': 1 << 24}
+"""Numbers of a map that are worked on at once; on a CPU they should fit its cache."""
+
+PIXEL_ROUTE = 3
+"""The P×P products are the cheaper route where P is at most C / 3, measured."""
+
+TINY = 2.0**-48
+"""The smallest largest value of a cell that is scaled to 1. Smaller cells stay smaller, and fade
+out as dead, so that no gradient passes 1 / (TINY² · eps), which float32 still holds."""
+
+
+def _largest_to_one(f: Tensor) -> tuple[Tensor, Tensor]:
+    cells = f.detach()
+    highest, lowest = (m((1, 2), keepdim=True) for m in (cells.amax, cells.amin))
+    scale = torch.maximum(highest, -lowest).clamp_min(TINY)
+    return f / scale, scale
+
+
+def _prepare(f: Tensor, normalize: bool, center: bool) -> tuple[Tensor, Tensor | float]:
+    """Return cells (cells, P, C), centred and scaled as asked for, and what divided them.
+
+    Normalised rows do not change with the scale, so it is free to be one at which nothing
+    overflows. The gradient to a centred map needs no centring: it is so already.
+    """
+    scale: Tensor | float = 1.0
+    if normalize:
+        f, scale = _largest_to_one(f)
+    if center:
+        f = f - f[:, :1].detach()  # makes a channel that is constant exactly zero
+        f = f - f.mean(1, keepdim=True)
+        if normalize:
+            f, spread = _largest_to_one(f)
+            scale = scale * spread
+    return f, scale
+
+
+def _dead(norms: Tensor) -> Tensor:
+    """Tell which rows are lost in the rounding of their cell's largest, given all norms of it.
+
+    They count as zero rows: they have no direction, and no gradient through it.
+    """
+    largest = norms.amax((1, 2), keepdim=True).clamp_min(1.0)
+    return norms <= torch.finfo(norms.dtype).eps * largest
+
+
+def _gram(f: Tensor) -> Tensor:
+    """Return F Fᵀ of cells (cells, P, C), computing a large one's upper corner by symmetry."""
+    channels = f.shape[2]
+    if channels <= 256:
+        return f.mT @ f
+    half = channels // 2
+    first, last = f[..., :half], f[..., half:]
+    corner = last.mT @ first
+    above = torch.cat([_gram(first), corner.mT], dim=2)
+    return torch.cat([above, torch.cat([corner, _gram(last)], dim=2)], dim=1)
+
+
+def _unit_rows(gram: Tensor) -> tuple[Tensor, Tensor]:
+    """Return matrices with rows of length 1, or 0 for dead rows, and the lengths; ∞ if dead."""
+    norms = torch.linalg.vector_norm(gram, dim=2, keepdim=True)
+    norms = norms.masked_fill(_dead(norms), float('inf'))
+    return gram / norms, norms
+
+
+def _rows_by_channels(s: Tensor, t: Tensor, weight: Weight) -> Part:
+    """Normalised rows from the C×C matrices.
+
+    With Δ = g/‖g‖ − h/‖h‖, the derivative of ‖Δ‖² by g is E = 2 (Δ − ½ ‖Δ‖² g/‖g‖) / ‖g‖, and G
+    being symmetric in A, that by A is (E + Eᵀ) A.
+    """
+    (g, a), (h, b) = _unit_rows(_gram(s)), _unit_rows(_gram(t))
+    delta = g - h
+    rows = delta.square().sum(2, keepdim=True).clamp_max(4.0)
+    if weight is None:
+        return rows.sum(), None
+    e = delta.addcmul_(g, rows, value=-0.5).mul_((2 * weight / a).masked_fill(b.isinf(), 0.0))
+    # With one pixel the direction of g is that of the pixel, whatever the row's own channel is.
+    both = e + e.mT if s.shape[1] > 1 else e.mT
+    return rows.sum(), (both @ s.mT).mT
+
+
+def _rows_by_pixels(s: Tensor, t: Tensor, weight: Weight) -> Part:
+    """Normalised rows from P×P products.
+
+    With w = 2 / (‖g‖ ‖h‖) and c = ⟨g, h⟩ / ‖g‖², a row's derivative is −w d⟨g, h⟩ + ½ w c d⟨g, g⟩,
+    and d⟨g, h⟩ = daᵀ (Aᵀ B) b + aᵀ (dAᵀ B) b: through the row's own channel, and through all
+    channels, which are its columns.
+    """
+    aag, abh, bbh = (s @ s.mT) @ s, (s @ t.mT) @ t, (t @ t.mT) @ t
+    gg, gh, hh = ((x * y).sum(1, keepdim=True) for x, y in ((aag, s), (abh, s), (bbh, t)))
+    a, b = gg.clamp_min(0.0).sqrt(), hh.clamp_min(0.0).sqrt()
+    dead, blank = _dead(a), _dead(b)
+    a, b = a.masked_fill(dead, 1.0), b.masked_fill(blank, 1.0)
+    cos = (gh / (a * b)).clamp(-1.0, 1.0)
+    rows = (2 - 2 * cos).masked_fill(dead | blank, 1.0).masked_fill(dead & blank, 0.0)
+    if weight is None:
+        return rows.sum(), None
+    w, c = (2 * weight / (a * b)).masked_fill(dead | blank, 0.0), cos * b / a
+    own = aag.mul_(c).sub_(abh).mul_(w if s.shape[1] > 1 else 0.0)  # one pixel: as above
+    sw = s * w
+    grad = own.baddbmm_(sw @ t.mT, t, alpha=-1).baddbmm_(sw.mul_(c) @ s.mT, s)
+    return rows.sum(), grad
+
+
+def _paper_by_channels(s: Tensor, t: Tensor, weight: Weight) -> Part:
+    delta = _gram(s) - _gram(t)
+    loss = delta.square().sum()
+    return loss, None if weight is None else ((delta * (4 * weight)) @ s.mT).mT
+
+
+def _paper_by_pixels(s: Tensor, t: Tensor, weight: Weight) -> Part:
+    """‖A Aᵀ − B Bᵀ‖² = ‖Aᵀ A‖² − 2 ‖Aᵀ B‖² + ‖Bᵀ B‖²."""
+    aa, ab, bb = s @ s.mT, s @ t.mT, t @ t.mT
+    loss = (aa.square().sum() - 2 * ab.square().sum() + bb.square().sum()).clamp_min(0.0)
+    return loss, None if weight is None else (aa @ s).sub_(ab @ t).mul_(4 * weight)
+
+
+class _ICCLoss(torch.autograd.Function):
+    """The loss, with its gradient worked out beside it, block by block."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        student: Tensor,
+        teacher: Tensor,
+        grid: tuple[int, int],
+        normalize: bool,
+        center: bool,
+        need_grad: bool,
+    ) -> Tensor:
+        dtype = work_dtype(student, teacher)
+        images, channels = student.shape[:2]
+        factor = 1 / (images * channels * grid[0] * grid[1] * (1 if normalize else channels))
+        limit = BLOCK.get(student.device.type, BLOCK['cuda'])
+        grad = torch.empty_like(student, dtype=dtype) if need_grad else None
+        losses = []
+        with torch.autocast(student.device.type, enabled=False):
+            for ours, theirs in paired_blocks(student, teacher, grid, limit):
+                s, scale = _prepare(ours.cut(student).to(dtype), normalize, center)
+                t, _ = _prepare(theirs.cut(teacher).to(dtype), normalize, center)
+                few = PIXEL_ROUTE * max(s.shape[1], t.shape[1]) <= channels
+                if normalize:
+                    route = _rows_by_pixels if few else _rows_by_channels
+                else:
+                    route = _paper_by_pixels if few else _paper_by_channels
+                loss, part = route(s, t, factor / scale if need_grad else None)
+                losses.append(loss)
+                if need_grad:
+                    ours.paste(part, grad)
+            ctx.save_for_backward(grad)
+            ctx.dtype = student.dtype
+            return torch.stack(losses).sum() * factor
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                'icc_loss has first derivatives only; leave create_graph=True out for this loss'
+            )
+        (grad,) = ctx.saved_tensors
+        return (grad * upstream).to(ctx.dtype), None, None, None, None, None
 
 
 def _check_maps(grid: tuple[int, int], **maps: Tensor) -> None:
@@ -50,38 +220,9 @@ def _check_maps(grid: tuple[int, int], **maps: Tensor) -> None:
             raise ValueError(f'N and C must agree, got {shown(maps)}; a connector mends C')
 
 
-def inter_channel_correlation(x: Tensor, grid: Grid = 1, normalize: bool = True) -> Tensor:
-    r"""Inner products between the channels of each grid cell.
-
-    .. math:: G = F F^\top, \quad F \in \mathbb{R}^{C \times P}
-
-    Args:
-        x: feature map (N, C, H, W), floating point.
-        grid: ``n`` or ``(n, m)`` cells, cut as :func:`torch.tensor_split` cuts.
-        normalize: divide every row of G by its L2 norm (the released form); rows that are
-            all zero stay zero. Then entries lie in [-1, 1].
-
-    Returns:
-        (N, n·m, C, C) in float32 (float64 for float64 input), cells in row-major order.
-
-    Raises:
-        TypeError: if ``x`` is no floating-point tensor or ``grid`` no integer or pair.
-        ValueError: if ``x`` is not 4-D, is empty, or ``grid`` is finer than the map.
-    """
-    cells = parse_grid(grid)
-    _check_maps(cells, x=x)
-    with torch.autocast(x.device.type, enabled=False):
-        x = x.to(work_dtype(x, x))
-        gram = torch.stack([f @ f.transpose(1, 2) for f in _cells(x, cells)], dim=1)
-        if not normalize:
-            return gram
-        # The norm of a zero row has no gradient; keep such rows away from it.
-        dead = (gram == 0).all(-1, keepdim=True)
-        norm = gram.masked_fill(dead, 1.0).norm(dim=-1, keepdim=True)
-        return gram / norm
-
-
-def icc_loss(student: Tensor, teacher: Tensor, grid: Grid = 1, normalize: bool = True) -> Tensor:
+def icc_loss(
+    student: Tensor, teacher: Tensor, grid: Grid = 1, normalize: bool = True, center: bool = False
+) -> Tensor:
     r"""Squared distance between the inter-channel correlations of two maps.
 
     .. math::
@@ -93,23 +234,64 @@ def icc_loss(student: Tensor, teacher: Tensor, grid: Grid = 1, normalize: bool =
     where the rows of :math:`\hat G` have unit length. The first is the released CIFAR-100
     code's, the second the paper's equation, each averaged over the cells of the grid.
 
+    A row of G whose norm is at most ``eps`` (1.2e-7 in float32) of the largest in its cell counts
+    as zero, and so does a cell without a value of about 1e-18. Such a row adds 1 if only one side
+    has it and 0 if both have, and gives no gradient; what reaches its channel through other rows
+    stays. So each row adds 0 to 4, and with ``normalize`` loss and gradient are finite for all
+    finite maps. The paper's form grows with the fourth power of the maps, and overflows with it.
+
+    Computed in float32 whatever autocast says (fp16 Gram matrices overflow), in float64 for
+    float64 maps. There is no second derivative.
+
     Args:
         student: (N, C, H, W).
-        teacher: (N, C, H', W'); no gradient flows into it.
-        grid: ``n`` or ``(n, m)`` cells; each map is cut on its own.
+        teacher: (N, C, H', W'), where H', W' may differ; no gradient flows into it.
+        grid: ``n`` or ``(n, m)`` cells, cut from each map as :func:`torch.tensor_split` cuts.
         normalize: see above.
+        center: take each channel's mean over its cell away first, so that G holds covariances.
+            A cell of one pixel has none: there the loss is 0.
 
     Returns:
         A scalar, at least 0; at most 4 where ``normalize`` is set.
 
     Raises:
-        TypeError: for what is no floating-point tensor, or a grid that is no integer or pair.
+        TypeError: for what is not a floating-point tensor, or a grid that is not an integer or
+            a pair of integers.
         ValueError: if N or C differ, a map is not 4-D or empty, or the grid is finer than it.
+        RuntimeError: from a backward pass with ``create_graph=True``.
     """
     cells = parse_grid(grid)
     _check_maps(cells, student=student, teacher=teacher)
-    teacher = teacher.detach()
     need_grad = torch.is_grad_enabled() and student.requires_grad
-    if icc_operator is not None and is_compiling():
-        return icc_operator(student, teacher, *cells, normalize, need_grad)[0]
-    return apply_icc(student, teacher, cells, normalize, need_grad)
+    return _ICCLoss.apply(student, teacher.detach(), cells, normalize, center, need_grad)
+
+
+def inter_channel_correlation(
+    x: Tensor, grid: Grid = 1, normalize: bool = True, center: bool = False
+) -> Tensor:
+    r"""Inner products between the channels of each grid cell.
+
+    .. math:: G = F F^\top, \quad F \in \mathbb{R}^{C \times P}
+
+    Args:
+        x: feature map (N, C, H, W), floating point.
+        grid: ``n`` or ``(n, m)`` cells, cut as :func:`torch.tensor_split` cuts.
+        normalize: divide every row of G by its L2 norm (the released form), so that entries lie
+            in [-1, 1]; rows that :func:`icc_loss` counts as zero become zero.
+        center: take each channel's mean over its cell away first.
+
+    Returns:
+        (N, n·m, C, C) in float32 (float64 for float64 input), cells in row-major order.
+
+    Raises:
+        TypeError: if ``x`` is not a floating-point tensor, or ``grid`` not an integer or a pair.
+        ValueError: if ``x`` is not 4-D, is empty, or ``grid`` is finer than the map.
+    """
+    rows, cols = parse_grid(grid)
+    _check_maps((rows, cols), x=x)
+    with torch.autocast(x.device.type, enabled=False):
+        bands = torch.tensor_split(x.to(work_dtype(x, x)), rows, dim=2)
+        cells = [cell for band in bands for cell in torch.tensor_split(band, cols, dim=3)]
+        maps = [_prepare(cell.flatten(2).mT, normalize, center)[0] for cell in cells]
+        grams = [f.mT @ f for f in maps]
+        return torch.stack([_unit_rows(g)[0] if normalize else g for g in grams], dim=1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-
 import torch
 from torch import Tensor
 
@@ -28,8 +26,3 @@ def autocast_dtype(device: str) -> torch.dtype:
         return torch.get_autocast_dtype(device)
     cpu = device == 'cpu'
     return torch.get_autocast_cpu_dtype() if cpu else torch.get_autocast_gpu_dtype()
-
-
-def full_precision(device: str) -> AbstractContextManager:
-    """Switch autocast off where it is on; entering it for nothing would cost small maps much."""
-    return torch.autocast(device, enabled=False) if autocast_on(device) else nullcontext()

@@ -21,6 +21,7 @@ class ICKDLoss(nn.Module):
     Args:
         grid: ``n`` for n×n cells or ``(n, m)``. 1 is ICKD-C.
         normalize: True for the released row-normalised form, False for the paper's equation.
+        center: take each channel's mean over its cell away first: covariances are compared.
         loss_weight: factor on the loss, finite and at least 0.
 
     Raises:
@@ -28,16 +29,25 @@ class ICKDLoss(nn.Module):
         ValueError: if ``grid`` is below 1 or ``loss_weight`` below 0 or infinite.
     """
 
-    def __init__(self, grid: Grid = 1, normalize: bool = True, loss_weight: float = 1.0) -> None:
+    def __init__(
+        self,
+        grid: Grid = 1,
+        normalize: bool = True,
+        center: bool = False,
+        loss_weight: float = 1.0,
+    ) -> None:
         super().__init__()
         self.grid = parse_grid(grid)
         self.normalize = normalize
+        self.center = center
         self.loss_weight = checked_weight(loss_weight)
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Return the weighted loss of (N, C, H, W) against (N, C, H', W'), a scalar."""
-        return self.loss_weight * icc_loss(student, teacher, self.grid, self.normalize)
+        loss = icc_loss(student, teacher, self.grid, self.normalize, self.center)
+        return self.loss_weight * loss
 
     def extra_repr(self) -> str:
         """Show the settings in ``print(module)``."""
-        return f'grid={self.grid}, normalize={self.normalize}, loss_weight={self.loss_weight}'
+        names = ('grid', 'normalize', 'center', 'loss_weight')
+        return ', '.join(f'{name}={getattr(self, name)}' for name in names)
