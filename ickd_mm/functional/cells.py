@@ -18,11 +18,6 @@ class Run(NamedTuple):
     size: int
     count: int
 
-    @property
-    def pixels(self) -> slice:
-        """The part of the axis that the run covers."""
-        return slice(self.start, self.start + self.size * self.count)
-
 
 class Block(NamedTuple):
     """A rectangle of equally large cells in some images of a batch."""
@@ -32,8 +27,8 @@ class Block(NamedTuple):
     cols: Run
 
     def _view(self, x: Tensor) -> Tensor:
-        window = x[self.images, :, self.rows.pixels, self.cols.pixels]
-        (_, height, down), (_, width, across) = self.rows, self.cols
+        (top, height, down), (left, width, across) = self.rows, self.cols
+        window = x[self.images, :, top : top + height * down, left : left + width * across]
         cells = window.view(*window.shape[:2], down, height, across, width)
         return cells.permute(0, 2, 4, 3, 5, 1)
 
@@ -48,19 +43,15 @@ class Block(NamedTuple):
 
 
 def parse_grid(grid: Grid) -> tuple[int, int]:
-    """Return ``grid`` as (rows, columns).
-
-    Args:
-        grid: ``n`` for n×n cells, or ``(n, m)``; positive integers.
+    """Return ``n`` as (n, n), and a pair of cells (down, across) as it is.
 
     Raises:
-        TypeError: if it is neither an integer nor a pair of integers.
+        TypeError: if ``grid`` is neither an integer nor a pair of integers.
         ValueError: if a number of cells is below 1.
     """
     cells = tuple(grid) if isinstance(grid, (tuple, list)) else (grid, grid)
-    whole = all(isinstance(n, int) and not isinstance(n, bool) for n in cells)
     error = f'grid must be a positive integer or two of them, got {grid!r}'
-    if len(cells) != 2 or not whole:
+    if len(cells) != 2 or any(type(n) is not int for n in cells):
         raise TypeError(error)
     if min(cells) < 1:
         raise ValueError(error)
@@ -72,14 +63,7 @@ def paired_runs(student: int, teacher: int, cells: int) -> list[tuple[Run, Run]]
 
     The first ``length % cells`` cells of an axis are one pixel longer than the others, so the two
     axes together have at most three runs of cells in which neither size changes.
-
-    Args:
-        student: length of the student's axis, at least ``cells``.
-        teacher: length of the teacher's.
-        cells: number of cells on the axis.
-
-    Returns:
-        The runs in order, each as (the student's, the teacher's).
+    Returned are these, in order, each as (the student's, the teacher's).
     """
 
     def run(length: int, first: int, last: int) -> Run:
@@ -87,10 +71,7 @@ def paired_runs(student: int, teacher: int, cells: int) -> list[tuple[Run, Run]]
         return Run(first * size + min(first, longer), size + (first < longer), last - first)
 
     edges = sorted({0, student % cells, teacher % cells, cells})
-    return [
-        (run(student, first, last), run(teacher, first, last))
-        for first, last in zip(edges, edges[1:])
-    ]
+    return [(run(student, *ends), run(teacher, *ends)) for ends in zip(edges, edges[1:])]
 
 
 def paired_blocks(
@@ -98,13 +79,7 @@ def paired_blocks(
 ) -> Iterator[tuple[Block, Block]]:
     """Split the cells of two maps into blocks of at most ``limit`` numbers of either map.
 
-    A block holds at least one row of cells of one image.
-
-    Args:
-        student: (N, C, H, W).
-        teacher: (N, C, H', W').
-        grid: cells down and across, on both maps.
-        limit: numbers wanted in a block at most.
+    A block holds at least one image's row of cells, even if that is more.
     """
     images, channels, height, width = student.shape
     down = paired_runs(height, teacher.shape[2], grid[0])

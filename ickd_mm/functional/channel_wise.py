@@ -32,7 +32,7 @@ def channel_wise_divergence(student: Tensor, teacher: Tensor, tau: float = 4.0) 
         A scalar, at least 0 up to rounding; 0 for maps of one position.
 
     Raises:
-        TypeError: for what is no floating-point tensor.
+        TypeError: for what is not a floating-point tensor.
         ValueError: if the shapes differ or a map is not 4-D, or ``tau`` is not positive.
     """
     check_same_shape(student, teacher, (4,), '(N, C, H, W) map')

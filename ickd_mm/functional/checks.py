@@ -13,11 +13,7 @@ def shown(tensors: dict[str, Tensor]) -> str:
 
 
 def check_floating(**tensors: Tensor) -> None:
-    """Object to what is no floating-point tensor.
-
-    Raises:
-        TypeError: naming the argument; where all are tensors, with all shapes and dtypes.
-    """
+    """Raise a TypeError that names the argument for what is not a floating-point tensor."""
     for name, x in tensors.items():
         if not isinstance(x, Tensor):
             raise TypeError(f'{name} must be a tensor (N, C, H, W), got {type(x).__name__}')
@@ -30,15 +26,14 @@ def check_same_shape(student: Tensor, teacher: Tensor, dims: tuple[int, ...], fo
     """Object to two tensors that cannot be compared number by number.
 
     Args:
-        student: the one.
-        teacher: the other.
+        student: any.
+        teacher: any.
         dims: numbers of dimensions that are allowed.
         form: those shapes in letters, for the message.
 
     Raises:
-        TypeError: for what is no floating-point tensor.
-        ValueError: if dimensions or sizes differ, or there is nothing in a tensor; with both
-            shapes and what to do.
+        TypeError: for what is not a floating-point tensor.
+        ValueError: if dimensions or sizes differ, or a tensor is empty.
     """
     tensors = {'student': student, 'teacher': teacher}
     check_floating(**tensors)
@@ -59,11 +54,7 @@ def check_same_shape(student: Tensor, teacher: Tensor, dims: tuple[int, ...], fo
 
 
 def check_temperature(tau: float) -> float:
-    """Return a softmax temperature that is positive and finite.
-
-    Raises:
-        ValueError: otherwise.
-    """
+    """Return a softmax temperature; raise a ValueError if it is not positive and finite."""
     if not 0 < tau < math.inf:
         raise ValueError(f'tau must be a finite number above 0, got {tau!r}')
     return tau

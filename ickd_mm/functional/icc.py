@@ -22,6 +22,8 @@ A function of one route takes student and teacher cells as (cells, P, C), so ``s
 is Bᵀ: sums over a few pixels are fast with the channels innermost. It returns the sum over all
 rows and, given a ``weight`` on it, the gradient to ``s`` as well, in the same pass: every product
 that the gradient needs is at hand there, and nothing but the gradient is kept for ``backward``.
+``turns`` is false where F has rank 1 (one pixel, or two that are centred): then a row's own channel
+cannot turn the row, and the gradient through it, which would be rounding alone, is left out.
 """
 
 from __future__ import annotations
@@ -39,7 +41,6 @@ __all__ = ['Grid', 'icc_loss', 'inter_channel_correlation', 'parse_grid']
 
 Weight = Tensor | float | None
 Part = tuple[Tensor, Tensor | None]
-
 BLOCK = {'cpu': 1 << 19, 'cuda': 1 << 24}
 """Numbers of a map that are worked on at once; on a CPU they should fit its cache."""
 
@@ -47,31 +48,29 @@ PIXEL_ROUTE = 3
 """The P×P products are the cheaper route where P is at most C / 3, measured."""
 
 TINY = 2.0**-48
-"""The smallest largest value of a cell that is scaled to 1. Smaller cells stay smaller, and fade
-out as dead, so that no gradient passes 1 / (TINY² · eps), which float32 still holds."""
+"""Smaller cells are not scaled to 1 and fade out as dead, so that gradients stay finite."""
 
 
-def _largest_to_one(f: Tensor) -> tuple[Tensor, Tensor]:
-    cells = f.detach()
-    highest, lowest = (m((1, 2), keepdim=True) for m in (cells.amax, cells.amin))
-    scale = torch.maximum(highest, -lowest).clamp_min(TINY)
+def _scaled(f: Tensor, smallest: float) -> tuple[Tensor, Tensor]:
+    highest, lowest = f.detach().amax((1, 2), True), f.detach().amin((1, 2), True)
+    scale = torch.maximum(highest, -lowest).clamp_min(smallest)
     return f / scale, scale
 
 
 def _prepare(f: Tensor, normalize: bool, center: bool) -> tuple[Tensor, Tensor | float]:
     """Return cells (cells, P, C), centred and scaled as asked for, and what divided them.
 
-    Normalised rows do not change with the scale, so it is free to be one at which nothing
-    overflows. The gradient to a centred map needs no centring: it is so already.
+    Normalised rows do not change with the scale of a cell, so its largest value becomes 1 and
+    nothing overflows. The gradient to a centred map needs no centring: it is so already.
     """
     scale: Tensor | float = 1.0
     if normalize:
-        f, scale = _largest_to_one(f)
+        f, scale = _scaled(f, TINY)
     if center:
         f = f - f[:, :1].detach()  # makes a channel that is constant exactly zero
         f = f - f.mean(1, keepdim=True)
         if normalize:
-            f, spread = _largest_to_one(f)
+            f, spread = _scaled(f, torch.finfo(f.dtype).eps)
             scale = scale * spread
     return f, scale
 
@@ -81,8 +80,8 @@ def _dead(norms: Tensor) -> Tensor:
 
     They count as zero rows: they have no direction, and no gradient through it.
     """
-    largest = norms.amax((1, 2), keepdim=True).clamp_min(1.0)
-    return norms <= torch.finfo(norms.dtype).eps * largest
+    eps = torch.finfo(norms.dtype).eps
+    return norms <= eps * norms.amax((1, 2), True).clamp_min(1.0)
 
 
 def _gram(f: Tensor) -> Tensor:
@@ -90,11 +89,10 @@ def _gram(f: Tensor) -> Tensor:
     channels = f.shape[2]
     if channels <= 256:
         return f.mT @ f
-    half = channels // 2
-    first, last = f[..., :half], f[..., half:]
+    first, last = f.tensor_split(2, dim=2)
     corner = last.mT @ first
-    above = torch.cat([_gram(first), corner.mT], dim=2)
-    return torch.cat([above, torch.cat([corner, _gram(last)], dim=2)], dim=1)
+    halves = [(_gram(first), corner.mT), (corner, _gram(last))]
+    return torch.cat([torch.cat(half, dim=2) for half in halves], dim=1)
 
 
 def _unit_rows(gram: Tensor) -> tuple[Tensor, Tensor]:
@@ -104,7 +102,7 @@ def _unit_rows(gram: Tensor) -> tuple[Tensor, Tensor]:
     return gram / norms, norms
 
 
-def _rows_by_channels(s: Tensor, t: Tensor, weight: Weight) -> Part:
+def _rows_by_channels(s: Tensor, t: Tensor, weight: Weight, turns: bool) -> Part:
     """Normalised rows from the C×C matrices.
 
     With Δ = g/‖g‖ − h/‖h‖, the derivative of ‖Δ‖² by g is E = 2 (Δ − ½ ‖Δ‖² g/‖g‖) / ‖g‖, and G
@@ -116,12 +114,10 @@ def _rows_by_channels(s: Tensor, t: Tensor, weight: Weight) -> Part:
     if weight is None:
         return rows.sum(), None
     e = delta.addcmul_(g, rows, value=-0.5).mul_((2 * weight / a).masked_fill(b.isinf(), 0.0))
-    # With one pixel the direction of g is that of the pixel, whatever the row's own channel is.
-    both = e + e.mT if s.shape[1] > 1 else e.mT
-    return rows.sum(), (both @ s.mT).mT
+    return rows.sum(), ((e + e.mT if turns else e.mT) @ s.mT).mT
 
 
-def _rows_by_pixels(s: Tensor, t: Tensor, weight: Weight) -> Part:
+def _rows_by_pixels(s: Tensor, t: Tensor, weight: Weight, turns: bool) -> Part:
     """Normalised rows from P×P products.
 
     With w = 2 / (‖g‖ ‖h‖) and c = ⟨g, h⟩ / ‖g‖², a row's derivative is −w d⟨g, h⟩ + ½ w c d⟨g, g⟩,
@@ -138,7 +134,7 @@ def _rows_by_pixels(s: Tensor, t: Tensor, weight: Weight) -> Part:
     if weight is None:
         return rows.sum(), None
     w, c = (2 * weight / (a * b)).masked_fill(dead | blank, 0.0), cos * b / a
-    own = aag.mul_(c).sub_(abh).mul_(w if s.shape[1] > 1 else 0.0)  # one pixel: as above
+    own = aag.mul_(c).sub_(abh).mul_(w if turns else 0.0)
     sw = s * w
     grad = own.baddbmm_(sw @ t.mT, t, alpha=-1).baddbmm_(sw.mul_(c) @ s.mT, s)
     return rows.sum(), grad
@@ -162,17 +158,13 @@ class _ICCLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        student: Tensor,
-        teacher: Tensor,
-        grid: tuple[int, int],
-        normalize: bool,
-        center: bool,
-        need_grad: bool,
+        ctx: Any, student: Tensor, teacher: Tensor, grid: tuple[int, int], *flags: bool
     ) -> Tensor:
+        normalize, center, need_grad = flags
         dtype = work_dtype(student, teacher)
         images, channels = student.shape[:2]
-        factor = 1 / (images * channels * grid[0] * grid[1] * (1 if normalize else channels))
+        rows = images * channels * grid[0] * grid[1]
+        factor = 1 / (rows if normalize else rows * channels)
         limit = BLOCK.get(student.device.type, BLOCK['cuda'])
         grad = torch.empty_like(student, dtype=dtype) if need_grad else None
         losses = []
@@ -181,11 +173,12 @@ class _ICCLoss(torch.autograd.Function):
                 s, scale = _prepare(ours.cut(student).to(dtype), normalize, center)
                 t, _ = _prepare(theirs.cut(teacher).to(dtype), normalize, center)
                 few = PIXEL_ROUTE * max(s.shape[1], t.shape[1]) <= channels
+                weight = factor / scale if need_grad else None
                 if normalize:
                     route = _rows_by_pixels if few else _rows_by_channels
+                    loss, part = route(s, t, weight, s.shape[1] - center > 1)
                 else:
-                    route = _paper_by_pixels if few else _paper_by_channels
-                loss, part = route(s, t, factor / scale if need_grad else None)
+                    loss, part = (_paper_by_pixels if few else _paper_by_channels)(s, t, weight)
                 losses.append(loss)
                 if need_grad:
                     ours.paste(part, grad)
@@ -196,9 +189,7 @@ class _ICCLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
-            raise RuntimeError(
-                'icc_loss has first derivatives only; leave create_graph=True out for this loss'
-            )
+            raise RuntimeError('icc_loss has no second derivative; leave out create_graph=True')
         (grad,) = ctx.saved_tensors
         return (grad * upstream).to(ctx.dtype), None, None, None, None, None
 
@@ -214,10 +205,8 @@ def _check_maps(grid: tuple[int, int], **maps: Tensor) -> None:
                 f'grid {grid} is finer than the map of {name}, got {shown(maps)}; '
                 'a cell needs at least one pixel'
             )
-    first, *others = maps.values()
-    for other in others:
-        if first.shape[0] != other.shape[0] or first.shape[1] != other.shape[1]:
-            raise ValueError(f'N and C must agree, got {shown(maps)}; a connector mends C')
+    if len({x.shape[:2] for x in maps.values()}) > 1:
+        raise ValueError(f'N and C must agree, got {shown(maps)}; a connector mends C')
 
 
 def icc_loss(
@@ -234,14 +223,14 @@ def icc_loss(
     where the rows of :math:`\hat G` have unit length. The first is the released CIFAR-100
     code's, the second the paper's equation, each averaged over the cells of the grid.
 
-    A row of G whose norm is at most ``eps`` (1.2e-7 in float32) of the largest in its cell counts
-    as zero, and so does a cell without a value of about 1e-18. Such a row adds 1 if only one side
-    has it and 0 if both have, and gives no gradient; what reaches its channel through other rows
-    stays. So each row adds 0 to 4, and with ``normalize`` loss and gradient are finite for all
-    finite maps. The paper's form grows with the fourth power of the maps, and overflows with it.
+    With ``normalize``, a row of G whose norm is at most ``eps`` (1.2e-7 in float32) of the largest
+    in its cell counts as zero, and so do all rows of a cell below about 1e-18. It adds 1 if the
+    other side's row does not, 0 if it does, and gives no gradient; what reaches its channel through
+    other rows stays. So a row adds 0 to 4, and all finite maps give a finite loss and gradient. The
+    paper's form grows with the fourth power of the maps, and overflows with it.
 
     Computed in float32 whatever autocast says (fp16 Gram matrices overflow), in float64 for
-    float64 maps. There is no second derivative.
+    float64 maps.
 
     Args:
         student: (N, C, H, W).
@@ -255,8 +244,7 @@ def icc_loss(
         A scalar, at least 0; at most 4 where ``normalize`` is set.
 
     Raises:
-        TypeError: for what is not a floating-point tensor, or a grid that is not an integer or
-            a pair of integers.
+        TypeError: for what is not a floating-point tensor, or a grid that is not 1 or 2 integers.
         ValueError: if N or C differ, a map is not 4-D or empty, or the grid is finer than it.
         RuntimeError: from a backward pass with ``create_graph=True``.
     """
@@ -284,8 +272,7 @@ def inter_channel_correlation(
         (N, n·m, C, C) in float32 (float64 for float64 input), cells in row-major order.
 
     Raises:
-        TypeError: if ``x`` is not a floating-point tensor, or ``grid`` not an integer or a pair.
-        ValueError: if ``x`` is not 4-D, is empty, or ``grid`` is finer than the map.
+        TypeError, ValueError: as :func:`icc_loss`.
     """
     rows, cols = parse_grid(grid)
     _check_maps((rows, cols), x=x)

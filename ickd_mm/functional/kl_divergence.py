@@ -33,7 +33,7 @@ def kl_divergence(student: Tensor, teacher: Tensor, tau: float = 1.0) -> Tensor:
         A scalar, at least 0 up to rounding.
 
     Raises:
-        TypeError: for what is no floating-point tensor.
+        TypeError: for what is not a floating-point tensor.
         ValueError: if the shapes differ or are neither of the two, or ``tau`` is not positive.
     """
     check_temperature(tau)
