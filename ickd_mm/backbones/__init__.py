@@ -19,10 +19,10 @@ from .vgg import CIFARVGG
 from .wide_resnet import CIFARWideResNet
 
 __all__ = [
+    'CIFARVGG',
     'CIFARMobileNetV2',
     'CIFARResNet',
     'CIFARShuffleNetV1',
     'CIFARShuffleNetV2',
-    'CIFARVGG',
     'CIFARWideResNet',
 ]

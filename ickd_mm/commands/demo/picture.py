@@ -7,13 +7,13 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use('Agg')
-import matplotlib.pyplot as plt  # noqa: E402
-import numpy as np  # noqa: E402
-from matplotlib.colors import ListedColormap  # noqa: E402
-from matplotlib.patches import Patch  # noqa: E402
-from PIL import Image  # noqa: E402
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Patch
+from PIL import Image
 
-from .scenes import CLASSES, PALETTE  # noqa: E402
+from .scenes import CLASSES, PALETTE
 
 Scene = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 COLUMNS = ('image', 'truth', 'student alone', 'student + ICKD')
