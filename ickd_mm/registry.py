@@ -79,7 +79,8 @@ else:
             root.name,
             parent=root,
             scope='ickd_mm',
-            locations=_LOCATIONS.get(root.name, ['ickd_mm.registry']),  # none would be complained of
+            # mmengine warns about a registry that names no location.
+            locations=_LOCATIONS.get(root.name, ['ickd_mm.registry']),
         )
         for name, root in vars(mmengine_registries).items()
         if isinstance(root, Registry)

@@ -1,7 +1,9 @@
 # The teacher of clovaai/overhaul-distillation, with its stride of 16; mmseg's zoo has stride 8.
 _base_ = [
-    '../_base_/models/deeplabv3plus_os16.py', '../_base_/datasets/voc12aug_513.py',
-    '../_base_/schedules/voc_50epochs.py', 'mmseg::_base_/default_runtime.py'
+    '../_base_/models/deeplabv3plus_os16.py',
+    '../_base_/datasets/voc12aug_513.py',
+    '../_base_/schedules/voc_50epochs.py',
+    'mmseg::_base_/default_runtime.py',
 ]
 model = dict(
     pretrained='open-mmlab://resnet101_v1c',
@@ -10,5 +12,7 @@ model = dict(
         depth=101,
         strides=(1, 2, 2, 1),
         dilations=(1, 1, 1, 2),
-        multi_grid=(2, 4, 8)),
-    decode_head=dict(in_channels=2048, c1_in_channels=256))
+        multi_grid=(2, 4, 8),
+    ),
+    decode_head=dict(in_channels=2048, c1_in_channels=256),
+)

@@ -5,7 +5,8 @@ model = dict(
     pretrained='open-mmlab://resnet18_v1c',
     backbone=dict(depth=18),
     decode_head=dict(in_channels=512, channels=128),
-    auxiliary_head=dict(in_channels=256, channels=64))
+    auxiliary_head=dict(in_channels=256, channels=64),
+)
 # 16 images a step in all: on n GPUs, train_dataloader.batch_size=16/n.
 train_dataloader = dict(batch_size=16, num_workers=8)
 # Without an end it follows train_cfg.max_iters.

@@ -1,7 +1,7 @@
 _base_ = [
-    '../_base_/models/classifier_cifar100.py', '../_base_/datasets/cifar100.py',
-    '../_base_/schedules/cifar100_240epochs.py', '../_base_/default_runtime.py'
+    '../_base_/models/classifier_cifar100.py',
+    '../_base_/datasets/cifar100.py',
+    '../_base_/schedules/cifar100_240epochs.py',
+    '../_base_/default_runtime.py',
 ]
-model = dict(
-    backbone=dict(type='ickd_mm.CIFARResNet', depth=32),
-    head=dict(in_channels=64))
+model = dict(backbone=dict(type='ickd_mm.CIFARResNet', depth=32), head=dict(in_channels=64))

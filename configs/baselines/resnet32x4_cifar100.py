@@ -1,7 +1,10 @@
 _base_ = [
-    '../_base_/models/classifier_cifar100.py', '../_base_/datasets/cifar100.py',
-    '../_base_/schedules/cifar100_240epochs.py', '../_base_/default_runtime.py'
+    '../_base_/models/classifier_cifar100.py',
+    '../_base_/datasets/cifar100.py',
+    '../_base_/schedules/cifar100_240epochs.py',
+    '../_base_/default_runtime.py',
 ]
 model = dict(
     backbone=dict(type='ickd_mm.CIFARResNet', depth=32, stem_channels=32, base_channels=64),
-    head=dict(in_channels=256))
+    head=dict(in_channels=256),
+)

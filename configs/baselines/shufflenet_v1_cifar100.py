@@ -1,8 +1,8 @@
 _base_ = [
-    '../_base_/models/classifier_cifar100.py', '../_base_/datasets/cifar100.py',
-    '../_base_/schedules/cifar100_240epochs.py', '../_base_/default_runtime.py'
+    '../_base_/models/classifier_cifar100.py',
+    '../_base_/datasets/cifar100.py',
+    '../_base_/schedules/cifar100_240epochs.py',
+    '../_base_/default_runtime.py',
 ]
-model = dict(
-    backbone=dict(type='ickd_mm.CIFARShuffleNetV1'),
-    head=dict(in_channels=960))
+model = dict(backbone=dict(type='ickd_mm.CIFARShuffleNetV1'), head=dict(in_channels=960))
 optim_wrapper = dict(optimizer=dict(lr=0.01))

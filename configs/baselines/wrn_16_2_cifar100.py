@@ -1,7 +1,10 @@
 _base_ = [
-    '../_base_/models/classifier_cifar100.py', '../_base_/datasets/cifar100.py',
-    '../_base_/schedules/cifar100_240epochs.py', '../_base_/default_runtime.py'
+    '../_base_/models/classifier_cifar100.py',
+    '../_base_/datasets/cifar100.py',
+    '../_base_/schedules/cifar100_240epochs.py',
+    '../_base_/default_runtime.py',
 ]
 model = dict(
     backbone=dict(type='ickd_mm.CIFARWideResNet', depth=16, widen_factor=2),
-    head=dict(in_channels=128))
+    head=dict(in_channels=128),
+)

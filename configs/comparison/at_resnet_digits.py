@@ -7,7 +7,7 @@ model = dict(
         loss_at=dict(
             student='backbone.layer4',
             teacher='backbone.layer4',
-            loss=dict(
-                type='ickd_mm.TorchdistillLoss',
-                key='ATLoss',
-                loss_weight=10.0))))
+            loss=dict(type='ickd_mm.TorchdistillLoss', key='ATLoss', loss_weight=10.0),
+        )
+    )
+)

@@ -12,4 +12,8 @@ model = dict(
                 key='CCKDLoss',
                 rows='images',
                 unit=True,
-                loss_weight=100.0))))
+                loss_weight=100.0,
+            ),
+        )
+    )
+)

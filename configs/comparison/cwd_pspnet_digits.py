@@ -6,4 +6,7 @@ model = dict(
         loss_cwd=dict(
             student='decode_head.conv_seg',
             teacher='decode_head.conv_seg',
-            loss=dict(type='ickd_mm.ChannelWiseDivergence', tau=4.0, loss_weight=3.0))))
+            loss=dict(type='ickd_mm.ChannelWiseDivergence', tau=4.0, loss_weight=3.0),
+        )
+    )
+)

@@ -7,4 +7,7 @@ model = dict(
             student='backbone.layer4',
             teacher='backbone.layer4',
             connector=dict(type='ickd_mm.ConvConnector', kernel_size=1),
-            loss=dict(type='ickd_mm.ChannelWiseDivergence', tau=4.0, loss_weight=50.0))))
+            loss=dict(type='ickd_mm.ChannelWiseDivergence', tau=4.0, loss_weight=50.0),
+        )
+    )
+)

@@ -8,7 +8,8 @@ model = dict(
             student='decode_head.conv_seg',
             teacher='decode_head.conv_seg',
             loss=dict(
-                type='ickd_mm.TorchdistillLoss',
-                key='DISTLoss',
-                rows='pixels',
-                loss_weight=10.0))))
+                type='ickd_mm.TorchdistillLoss', key='DISTLoss', rows='pixels', loss_weight=10.0
+            ),
+        )
+    )
+)

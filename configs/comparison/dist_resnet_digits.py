@@ -12,4 +12,8 @@ model = dict(
                 beta=2.0,
                 gamma=2.0,
                 tau=4.0,
-                loss_weight=0.1))))
+                loss_weight=0.1,
+            ),
+        )
+    )
+)

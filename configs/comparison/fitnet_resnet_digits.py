@@ -8,4 +8,7 @@ model = dict(
             student='backbone.layer4',
             teacher='backbone.layer4',
             connector=dict(type='ickd_mm.ConvConnector', kernel_size=1),
-            loss=dict(type='ickd_mm.MSELoss', loss_weight=10.0))))
+            loss=dict(type='ickd_mm.MSELoss', loss_weight=10.0),
+        )
+    )
+)

@@ -7,4 +7,7 @@ model = dict(
         loss_kd=dict(
             student='decode_head.conv_seg',
             teacher='decode_head.conv_seg',
-            loss=dict(type='ickd_mm.KLDivergence', tau=1.0, loss_weight=10.0))))
+            loss=dict(type='ickd_mm.KLDivergence', tau=1.0, loss_weight=10.0),
+        ),
+    )
+)

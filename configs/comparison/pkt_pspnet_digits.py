@@ -8,7 +8,8 @@ model = dict(
             student='backbone.layer4',
             teacher='backbone.layer4',
             loss=dict(
-                type='ickd_mm.TorchdistillLoss',
-                key='PKTLoss',
-                rows='images',
-                loss_weight=30000.0))))
+                type='ickd_mm.TorchdistillLoss', key='PKTLoss', rows='images', loss_weight=30000.0
+            ),
+        )
+    )
+)

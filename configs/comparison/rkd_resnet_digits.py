@@ -13,4 +13,8 @@ model = dict(
                 rows='images',
                 dist_factor=25.0,
                 angle_factor=50.0,
-                loss_weight=0.01))))
+                loss_weight=0.01,
+            ),
+        )
+    )
+)

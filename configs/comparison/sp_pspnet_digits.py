@@ -6,7 +6,7 @@ model = dict(
         loss_sp=dict(
             student='backbone.layer4',
             teacher='backbone.layer4',
-            loss=dict(
-                type='ickd_mm.TorchdistillLoss',
-                key='SPKDLoss',
-                loss_weight=3000.0))))
+            loss=dict(type='ickd_mm.TorchdistillLoss', key='SPKDLoss', loss_weight=3000.0),
+        )
+    )
+)

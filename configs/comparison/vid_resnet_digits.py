@@ -8,7 +8,7 @@ model = dict(
             student='backbone.layer4',
             teacher='backbone.layer4',
             connector=dict(type='ickd_mm.VIDRegressor'),
-            loss=dict(
-                type='ickd_mm.TorchdistillLoss',
-                key='VIDLoss',
-                loss_weight=10.0))))
+            loss=dict(type='ickd_mm.TorchdistillLoss', key='VIDLoss', loss_weight=10.0),
+        )
+    )
+)

@@ -15,4 +15,7 @@ model = dict(
             student='backbone.layer7',
             teacher='backbone.layer4',
             connector=dict(type='ickd_mm.ConvConnector', kernel_size=1),
-            loss=dict(type='ickd_mm.ICKDLoss', grid=16, loss_weight=2.0))))
+            loss=dict(type='ickd_mm.ICKDLoss', grid=16, loss_weight=2.0),
+        )
+    ),
+)

@@ -8,4 +8,5 @@ model = dict(
     teacher='ickd_mm::baselines/resnet32x4_cifar100.py',
     teacher_ckpt='checkpoints/resnet32x4.pth',
     input_size=32,
-    pairs=dict(loss_icc=dict(_base_.cifar100_pairs.loss_icc, student='backbone.layers.2')))
+    pairs=dict(loss_icc=dict(_base_.cifar100_pairs.loss_icc, student='backbone.layers.2')),
+)

@@ -5,7 +5,9 @@ model = dict(
     type='ickd_mm.FeatureDistiller',
     student=dict(
         _base_.model,
-        head=dict(_base_.model.head, loss=dict(type='CrossEntropyLoss', loss_weight=0.5))),
+        head=dict(_base_.model.head, loss=dict(type='CrossEntropyLoss', loss_weight=0.5)),
+    ),
     teacher='mmpretrain::resnet/resnet34_8xb32_in1k.py',
     teacher_ckpt='zoo',
-    pairs={{_base_.imagenet_pairs}})
+    pairs={{_base_.imagenet_pairs}},
+)

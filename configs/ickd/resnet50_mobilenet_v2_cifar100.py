@@ -8,4 +8,5 @@ model = dict(
     teacher='ickd_mm::baselines/resnet50_cifar100.py',
     teacher_ckpt='checkpoints/resnet50.pth',
     input_size=32,
-    pairs=dict(loss_icc=dict(_base_.cifar100_pairs.loss_icc, student='backbone.layer7')))
+    pairs=dict(loss_icc=dict(_base_.cifar100_pairs.loss_icc, student='backbone.layer7')),
+)

@@ -6,4 +6,5 @@ model = dict(
     teacher='ickd_mm::baselines/resnet56_cifar100.py',
     teacher_ckpt='checkpoints/resnet56.pth',
     input_size=32,
-    pairs={{_base_.cifar100_pairs}})
+    pairs={{_base_.cifar100_pairs}},
+)

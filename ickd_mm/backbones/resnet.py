@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from mmpretrain.models.backbones.resnet import BasicBlock
 from mmpretrain.models.backbones.resnet_cifar import ResNet_CIFAR
@@ -34,7 +34,7 @@ class CIFARResNet(ResNet_CIFAR):
         ValueError: for another depth.
     """
 
-    arch_settings = {d: (BasicBlock, ((d - 2) // 6,) * 3) for d in DEPTHS}
+    arch_settings: ClassVar = {d: (BasicBlock, ((d - 2) // 6,) * 3) for d in DEPTHS}
 
     def __init__(
         self, depth: int, stem_channels: int = 16, base_channels: int = 16, **kwargs: Any

@@ -11,7 +11,7 @@ import codecs
 import pickle
 from collections import OrderedDict
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -41,7 +41,7 @@ def reader_of(names: dict[str, Any], kinds: tuple[type, ...]) -> Any:
     class Unpickler(_UNPICKLER):
         """Finds what is allowed, and nothing else."""
 
-        dispatch = dict(_UNPICKLER.dispatch)
+        dispatch: ClassVar = dict(_UNPICKLER.dispatch)
 
         def find_class(self, module: str, name: str) -> Any:
             """Return what the list has under this name.

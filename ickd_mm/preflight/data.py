@@ -66,11 +66,11 @@ def check_teacher(cfg: Config) -> None:
     """
     ckpt = cfg.model.get('teacher_ckpt')
     remedy = cfg.get('how_to_get_teacher')
-    if remedy and isinstance(ckpt, str) and ckpt != 'zoo' and '://' not in ckpt:
-        if not Path(ckpt).is_file():
-            raise FileNotFoundError(
-                f'model.teacher_ckpt = {ckpt!r} does not exist (looked in {os.getcwd()}); {remedy}'
-            )
+    local = isinstance(ckpt, str) and ckpt != 'zoo' and '://' not in ckpt
+    if remedy and local and not Path(ckpt).is_file():
+        raise FileNotFoundError(
+            f'model.teacher_ckpt = {ckpt!r} does not exist (looked in {os.getcwd()}); {remedy}'
+        )
 
 
 def _missing(cfg: Config, key: str, what: str) -> FileNotFoundError:

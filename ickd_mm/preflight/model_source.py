@@ -59,7 +59,8 @@ class ModelSource:
         """
         if isinstance(spec, dict):
             # A copy: models change what they are built from. Lazy types in it stay lazy.
-            source = cls(copy.deepcopy(spec if isinstance(spec, ConfigDict) else ConfigDict(spec)), '')
+            given = spec if isinstance(spec, ConfigDict) else ConfigDict(spec)
+            source = cls(copy.deepcopy(given), '')
         elif isinstance(spec, (str, os.PathLike)):
             source = cls._from_file(os.fspath(spec), key)
         else:

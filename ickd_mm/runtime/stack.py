@@ -12,7 +12,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 
 def _has(module: str) -> bool:
@@ -25,7 +25,7 @@ def _has(module: str) -> bool:
 class _MissingOps(ModuleType):
     """Stands for ``mmcv.ops``: its names import, and using one explains what to install."""
 
-    __path__: list[str] = []
+    __path__: ClassVar[list[str]] = []
 
     def __getattr__(self, name: str) -> type:
         if name.startswith('__'):

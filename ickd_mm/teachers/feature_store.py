@@ -8,6 +8,7 @@ import os
 import re
 import uuid
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -42,10 +43,8 @@ def _software() -> str:
     """What computes: versions, threads, the CPU's instructions, the precision of products."""
     versions = [f'ickd-mm {__version__}', f'torch {torch.__version__}']
     for name in _PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             versions.append(f'{name} {version(name)}')
-        except PackageNotFoundError:
-            pass
     machine = f'{torch.get_num_threads()} {torch.backends.cpu.get_cpu_capability()}'
     precision = f'{torch.get_float32_matmul_precision()} {torch.backends.cudnn.allow_tf32}'
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ''

@@ -16,12 +16,14 @@ train_dataloader = dict(
     batch_size=32,
     num_workers=0,
     sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(**_dataset, data_prefix='train', pipeline=train_pipeline))
+    dataset=dict(**_dataset, data_prefix='train', pipeline=train_pipeline),
+)
 val_dataloader = dict(
     batch_size=60,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(**_dataset, data_prefix='val', pipeline=test_pipeline))
+    dataset=dict(**_dataset, data_prefix='val', pipeline=test_pipeline),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='Accuracy', topk=(1,))
 test_evaluator = val_evaluator

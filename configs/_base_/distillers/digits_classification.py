@@ -1,7 +1,9 @@
 # The classification demo's student and teacher; what is matched between them is left to add.
 _base_ = [
-    '../models/resnet18_narrow.py', '../datasets/digits_imagefolder.py',
-    '../schedules/digits_900iters.py', '../default_runtime.py'
+    '../models/resnet18_narrow.py',
+    '../datasets/digits_imagefolder.py',
+    '../schedules/digits_900iters.py',
+    '../default_runtime.py',
 ]
 custom_imports = dict(imports=['ickd_mm'])  # lets mmpretrain's own tools run it
 model = dict(
@@ -10,4 +12,5 @@ model = dict(
     student={{_base_.model}},
     teacher='ickd_mm::baselines/resnet_teacher_digits.py',
     teacher_ckpt='work_dirs/demo-classification/teacher/iter_1600.pth',
-    pairs=dict())
+    pairs=dict(),
+)

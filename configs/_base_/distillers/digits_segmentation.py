@@ -1,7 +1,9 @@
 # The segmentation demo's student and teacher; what is matched between them is left to add.
 _base_ = [
-    '../models/pspnet_r18_narrow.py', '../datasets/digits_voc.py',
-    '../schedules/digits_450iters.py', '../default_runtime.py'
+    '../models/pspnet_r18_narrow.py',
+    '../datasets/digits_voc.py',
+    '../schedules/digits_450iters.py',
+    '../default_runtime.py',
 ]
 custom_imports = dict(imports=['ickd_mm'])  # lets mmseg's own tools run it on mmcv-lite too
 model = dict(
@@ -10,4 +12,5 @@ model = dict(
     student={{_base_.model}},
     teacher='ickd_mm::baselines/pspnet_teacher_digits.py',
     teacher_ckpt='work_dirs/demo/teacher/iter_1000.pth',
-    pairs=dict())
+    pairs=dict(),
+)

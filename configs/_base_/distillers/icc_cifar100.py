@@ -7,4 +7,6 @@ cifar100_pairs = dict(
         student='backbone[0]',
         teacher='backbone[0]',
         connector=dict(type='ickd_mm.ConvConnector', kernel_size=1),
-        loss=dict(type='ickd_mm.ICKDLoss', grid=1, normalize=True, loss_weight=2.5)))
+        loss=dict(type='ickd_mm.ICKDLoss', grid=1, normalize=True, loss_weight=2.5),
+    )
+)

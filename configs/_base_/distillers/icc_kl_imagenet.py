@@ -7,8 +7,11 @@ imagenet_pairs = dict(
         student='backbone.layer4',
         teacher='backbone.layer4',
         connector=dict(type='ickd_mm.ConvConnector', kernel_size=3),
-        loss=dict(type='ickd_mm.ICKDLoss', loss_weight=500 / 256)),
+        loss=dict(type='ickd_mm.ICKDLoss', loss_weight=500 / 256),
+    ),
     loss_kl=dict(
         student='head.fc',
         teacher='head.fc',
-        loss=dict(type='ickd_mm.KLDivergence', tau=1.0, loss_weight=0.5)))
+        loss=dict(type='ickd_mm.KLDivergence', tau=1.0, loss_weight=0.5),
+    ),
+)

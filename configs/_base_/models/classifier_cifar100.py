@@ -7,4 +7,6 @@ model = dict(
         type='LinearClsHead',
         num_classes=100,
         loss=dict(type='CrossEntropyLoss', loss_weight=1.0),
-        topk=(1, 5)))
+        topk=(1, 5),
+    ),
+)

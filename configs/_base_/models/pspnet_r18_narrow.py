@@ -9,14 +9,16 @@ model = dict(
         bgr_to_rgb=True,
         size=(64, 64),
         pad_val=0,
-        seg_pad_val=255),
+        seg_pad_val=255,
+    ),
     backbone=dict(
         type='ResNetV1c',
         depth=18,
         stem_channels=8,
         base_channels=8,
         strides=(1, 1, 1, 1),
-        norm_cfg=norm_cfg),
+        norm_cfg=norm_cfg,
+    ),
     decode_head=dict(
         type='PSPHead',
         in_channels=64,
@@ -27,6 +29,8 @@ model = dict(
         num_classes=11,
         norm_cfg=norm_cfg,
         align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', class_weight=[0.4] + [1.0] * 10)),
+        loss_decode=dict(type='CrossEntropyLoss', class_weight=[0.4] + [1.0] * 10),
+    ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'))
+    test_cfg=dict(mode='whole'),
+)

@@ -6,13 +6,17 @@ model = dict(
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         to_rgb=True,
-        num_classes=10),
-    backbone=dict(type='ResNet_CIFAR', depth=18, stem_channels=8, base_channels=8,
-        strides=(2, 1, 2, 2)),
+        num_classes=10,
+    ),
+    backbone=dict(
+        type='ResNet_CIFAR', depth=18, stem_channels=8, base_channels=8, strides=(2, 1, 2, 2)
+    ),
     neck=dict(type='GlobalAveragePooling'),
     head=dict(
         type='LinearClsHead',
         num_classes=10,
         in_channels=64,
         loss=dict(type='CrossEntropyLoss'),
-        topk=(1,)))
+        topk=(1,),
+    ),
+)

@@ -1,7 +1,6 @@
 # The scenes' schedule: train_cfg.max_iters is the one number to change. The learning rate is the
 # best one for the student alone at this length (docs/demo.md has the sweep).
-optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.05, weight_decay=0.01))
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.05, weight_decay=0.01))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, end=50, by_epoch=False),
     dict(type='PolyLR', eta_min=0, power=0.9, by_epoch=False),
@@ -10,7 +9,9 @@ train_cfg = dict(type='IterBasedTrainLoop', max_iters=450, val_interval=150)
 default_scope = 'mmseg'
 log_processor = dict(by_epoch=False)
 visualizer = dict(
-    type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer')
+    type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'
+)
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
-    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=450))
+    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=450),
+)

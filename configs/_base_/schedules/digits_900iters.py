@@ -1,7 +1,6 @@
 # The single digits' schedule: that of the scenes, for mmpretrain. The learning rate is the best one
 # for the student alone, here (docs/comparison.md has the sweep) and at the demo's 600 iterations.
-optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.01, weight_decay=0.01))
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.01, weight_decay=0.01))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, end=50, by_epoch=False),
     dict(type='PolyLR', eta_min=0, power=0.9, by_epoch=False),
@@ -10,7 +9,9 @@ train_cfg = dict(type='IterBasedTrainLoop', max_iters=900, val_interval=300)
 default_scope = 'mmpretrain'
 log_processor = dict(by_epoch=False)
 visualizer = dict(
-    type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer')
+    type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'
+)
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
-    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=900))
+    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=900),
+)

@@ -66,9 +66,9 @@ class Steps:
     def plain_teacher(self) -> Capture:
         """The unchanged teacher's forward, up to its last tap, in the step's own precision."""
         taps = [pair.teacher for pair in self.distiller.pairs]
-        with self.wrappers[self.alone].optim_context(self.alone):
-            with Capture(self.teacher, taps, 'teacher', stop=True) as seen:
-                self.teacher(self.inputs, mode='tensor')
+        capture = Capture(self.teacher, taps, 'teacher', stop=True)
+        with self.wrappers[self.alone].optim_context(self.alone), capture as seen:
+            self.teacher(self.inputs, mode='tensor')
         return seen
 
     @torch.no_grad()
