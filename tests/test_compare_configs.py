@@ -70,11 +70,13 @@ def test_trains_and_its_pairs_move_the_student(file, tmp_path, digits, weights):
     runner.train()
     steps = [line for line in scalars(tmp_path) if 'loss' in line]
     pairs = cfg.model.get('pairs', {})
-    assert len(steps) == 2 and file.stem.startswith('alone_') == (not pairs)
+    assert len(steps) == 2
+    assert file.stem.startswith('alone_') == (not pairs)
     for step in steps:
         # mmpretrain's own loss is called 'loss' and takes the total's place in its log.
         own = step.get('decode.loss_ce', step['loss'])
-        assert 0 < own < float('inf') and all(0 < step[name] < float('inf') for name in pairs)
+        assert 0 < own < float('inf')
+        assert all(0 < step[name] < float('inf') for name in pairs)
         if 'decode.loss_ce' in step:
             total = own + sum(step[name] for name in pairs)
             assert step['loss'] == pytest.approx(total, rel=1e-3)
@@ -86,7 +88,8 @@ def test_trains_and_its_pairs_move_the_student(file, tmp_path, digits, weights):
     first = next(model.backbone.parameters())
     for name in pairs:
         grad = torch.autograd.grad(losses[name], first, retain_graph=True)[0]
-        assert grad.isfinite().all() and grad.norm() > 1e-6
+        assert grad.isfinite().all()
+        assert grad.norm() > 1e-6
 
 
 @pytest.mark.slow
@@ -166,7 +169,8 @@ def test_one_option_swaps_the_method_of_the_classifier(tmp_path, digits, weights
     config = REPO / 'configs/ickd/resnet_digits.py'
     succeed(train(config, tmp_path, *options, *swap))
     (step,) = [line for line in scalars(tmp_path) if 'loss' in line]
-    assert step['loss_kd'] > 0 and 'loss_icc' not in step
+    assert step['loss_kd'] > 0
+    assert 'loss_icc' not in step
 
 
 @pytest.mark.slow
@@ -174,5 +178,6 @@ def test_a_misspelt_method_lists_what_exists(tmp_path, digits, teacher_file):
     options = [f'model.teacher={TEACHER}', f'model.teacher_ckpt={teacher_file}']
     swap = [option.replace('SPKDLoss', 'SPKD') for option in SWAPS['sp']]
     done = train(ICKD, tmp_path, *data_options(digits), *options, *swap)
-    assert done.returncode != 0 and 'SPKD' in done.stderr
+    assert done.returncode != 0
+    assert 'SPKD' in done.stderr
     assert 'for a pair; nearest: SPKDLoss, ' in done.stderr

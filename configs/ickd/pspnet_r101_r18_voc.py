@@ -11,7 +11,7 @@ _base_ = '../baselines/pspnet_r18_voc.py'
 custom_imports = dict(imports=['ickd_mm'])
 # True: score the teacher on the validation set before the first iteration.
 teacher_val = False
-# A loss or gradient that is NaN or infinite is reported with its pair; stop=True ends the run.
+# A NaN or infinite loss or gradient is reported with its pair; stop=True ends the run there.
 finite_check = dict(stop=False)
 
 model = dict(
@@ -23,9 +23,7 @@ model = dict(
     # 'zoo': the weights that the teacher's package lists for that config. Or a path, or a URL.
     teacher_ckpt='zoo',
     # What makes the frozen teacher cheaper to run. dtype: None, 'fp32', 'bf16' or 'fp16'.
-    teacher_run=dict(
-        fold=True, channels_last=True, cpu_kernels=True, winograd=True, dtype=None, compile=False
-    ),
+    teacher_run=dict(fold=True, channels_last=True, winograd=True, dtype=None, compile=False),
     # One entry for each pair of feature maps to match. Its name is the loss's name in the log.
     pairs=dict(
         loss_icc=dict(
@@ -38,10 +36,10 @@ model = dict(
             loss=dict(
                 type='ickd_mm.ICKDLoss',
                 grid=4,  # n x n cells, (n, m), or 1 for the whole map at once (ICKD-C)
-                center=False,  # True: each channel's mean over its cell is taken away first
                 normalize=True,  # rows of unit length, as released; False: the paper's equation
-                loss_weight=2.0,
+                center=False,  # True: each channel's mean over its cell is taken away first
+                loss_weight=2.0,  # chosen here: no weight of ICKD-S was ever released
             ),
         )
     ),
-)  # chosen here: no weight of ICKD-S was ever released
+)

@@ -43,29 +43,35 @@ def test_the_total_is_the_released_one():
 
 
 @pytest.mark.parametrize('teacher', TEACHERS)
-@pytest.mark.parametrize('setting', ('pretrained', 'scratch'))
+@pytest.mark.parametrize('setting', ['pretrained', 'scratch'])
 def test_pairs_and_teacher(teacher, setting):
     model = recipe(f'{teacher}_resnet18_{setting}_imagenet').model
     first = recipe('resnet34_resnet18_pretrained_imagenet').model
-    assert model.pairs == first.pairs and model.student.head == first.student.head
+    assert model.pairs == first.pairs
+    assert model.student.head == first.student.head
     assert model.teacher == f'mmpretrain::resnet/{teacher}_8xb32_in1k.py'
     assert list(model.pairs) == ['loss_icc', 'loss_kl']
     icc, kl = model.pairs.loss_icc, model.pairs.loss_kl
-    assert icc.student == icc.teacher == 'backbone.layer4' and icc.connector.kernel_size == 3
-    assert kl.student == kl.teacher == 'head.fc' and 'connector' not in kl
+    assert icc.student == icc.teacher == 'backbone.layer4'
+    assert icc.connector.kernel_size == 3
+    assert kl.student == kl.teacher == 'head.fc'
+    assert 'connector' not in kl
 
 
-@pytest.mark.parametrize('name', ('resnet18', *(f'{teacher}_resnet18' for teacher in TEACHERS)))
+@pytest.mark.parametrize('name', ['resnet18', *(f'{teacher}_resnet18' for teacher in TEACHERS)])
 def test_start_and_schedule(name):
     released, scratch = (recipe(f'{name}_{s}_imagenet') for s in ('pretrained', 'scratch'))
     for cfg in (released, scratch):
-        assert cfg.train_cfg.max_epochs == 100 and cfg.train_dataloader.batch_size == 256
-        assert cfg.param_scheduler.milestones == [30, 60, 90] and cfg.param_scheduler.gamma == 0.1
+        assert cfg.train_cfg.max_epochs == 100
+        assert cfg.train_dataloader.batch_size == 256
+        assert cfg.param_scheduler.milestones == [30, 60, 90]
+        assert cfg.param_scheduler.gamma == 0.1
     assert released.optim_wrapper.optimizer == dict(type='AdamW', lr=2e-4, weight_decay=5e-4)
     usual = dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=1e-4)
     assert usual.items() <= dict(scratch.optim_wrapper.optimizer.to_dict()).items()
     start, none = (c.model.get('student', c.model).get('init_cfg') for c in (released, scratch))
-    assert start.type == 'Pretrained' and not none
+    assert start.type == 'Pretrained'
+    assert not none
 
 
 def test_the_pretrained_student_starts_from_its_weights(zoo, build, monkeypatch):

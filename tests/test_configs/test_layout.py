@@ -64,6 +64,8 @@ def test_a_readme_has_every_config_and_what_it_needs(folder):
     for file in (ROOT / folder).glob('*.py'):
         assert f']({file.name})' in text, file.name
     headings = [line[3:] for line in text.splitlines() if line.startswith('## ')]
-    assert headings[0] == 'What it is' and headings[1].startswith('Train')
+    assert headings[0] == 'What it is'
+    assert headings[1].startswith('Train')
     assert headings[2:] == ['Results', 'Citation']
-    assert '@inproceedings{' in text and 'python tools/train.py configs/' in text
+    assert '@inproceedings{' in text
+    assert 'python tools/train.py configs/' in text

@@ -38,7 +38,8 @@ def test_a_row_has_the_standard_fields_as_its_config_has_them(row):
         'Name', 'In Collection', 'Config', 'Metadata', 'Results', 'Weights', 'Training Log',
     }  # fmt: skip
     cfg, metadata = recipe(row['Name']), row['Metadata']
-    assert metadata['Architecture'] and metadata['Training Data']
+    assert metadata['Architecture']
+    assert metadata['Training Data']
     assert metadata['Batch Size'] == cfg.train_dataloader.batch_size
     length = {'Iterations': 'max_iters', 'Epochs': 'max_epochs'}
     ((key, value),) = {k: v for k, v in metadata.items() if k in length}.items()
@@ -51,18 +52,22 @@ MEASURED = [(row, result) for row in ROWS for result in row.get('Results', ())]
 
 @pytest.mark.parametrize(('row', 'result'), MEASURED, ids=lambda x: x.get('Name', ''))
 def test_results_are_numbers_that_the_readme_has(row, result):
-    assert result['Task'] and result['Dataset'] and result['Metrics']
+    assert result['Task']
+    assert result['Dataset']
+    assert result['Metrics']
     readme = (REPO / row['Config']).with_name('README.md').read_text(encoding='utf-8')
     (line,) = (line for line in readme.splitlines() if f']({row["Name"]}.py)' in line)
     for value in result['Metrics'].values():
-        assert type(value) in (int, float) and 0 < value < 100
+        assert type(value) in (int, float)
+        assert 0 < value < 100
         assert f' {value} ' in line
 
 
 def test_only_the_digits_were_measured():
     """A figure that somebody else reports is no result of a config here."""
     named = {row['Name'] for row, _ in MEASURED}
-    assert named and all(name.endswith('_digits') for name in named)
+    assert named
+    assert all(name.endswith('_digits') for name in named)
 
 
 @pytest.mark.parametrize('file', FILES[:3], ids=name)

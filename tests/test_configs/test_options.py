@@ -91,6 +91,7 @@ def test_the_readme_has_every_grid(arch):
     shown = {recipe(arch).model.pairs.loss_icc.loss.grid: rows[first][2]}
     for config, option, figure, *_ in rows[first + 1 : first + 4]:
         ((key, grid),) = changed(BY_NAME[arch], option.strip('`')).items()
-        assert config == '' and key == 'model.pairs.loss_icc.loss.grid'
+        assert config == ''
+        assert key == 'model.pairs.loss_icc.loss.grid'
         shown[grid] = figure
     assert shown == dict(zip((1, 4, 16, 32), GRIDS[arch]))

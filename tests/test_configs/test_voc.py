@@ -24,7 +24,8 @@ def test_schedule_and_data(name):
         type='SGD', lr=0.007, momentum=0.9, weight_decay=5e-4
     )
     (poly,) = cfg.param_scheduler
-    assert poly.type == 'PolyLR' and poly.eta_min == 0
+    assert poly.type == 'PolyLR'
+    assert poly.eta_min == 0
     for part in cfg.train_dataloader.dataset.datasets:
         crop = next(step for step in part.pipeline if step.type == 'RandomCrop')
         assert crop.crop_size == (513, 513)
@@ -36,7 +37,8 @@ def test_output_stride_is_16(name, build):
     model = build(recipe(name)).eval()
     with torch.no_grad():
         maps = model.extract_feat(torch.randn(1, 3, 97, 97))
-    assert maps[0].shape[2:] == (25, 25) and maps[-1].shape[2:] == (7, 7)
+    assert maps[0].shape[2:] == (25, 25)
+    assert maps[-1].shape[2:] == (7, 7)
 
 
 @pytest.mark.slow

@@ -30,7 +30,8 @@ def check_step(model, cfg, data):
     optimizer.backward(total)
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
     without = [n for n, p in trained.items() if p.grad is None or not p.grad.isfinite().all()]
-    assert trained and not without
+    assert trained
+    assert not without
     before = [p.detach().clone() for p in trained.values()]
     optimizer.step()
     assert any(not torch.equal(a, b) for a, b in zip(before, trained.values()))
@@ -63,10 +64,12 @@ def test_it_builds_trains_and_predicts(file, build):
     if 'teacher' in cfg.model:
         model.teacher.apply(lambda weight: weight)  # gives packed weights back
         teacher = list(model.teacher.model.parameters())
-        assert teacher and not any(p.requires_grad or p.grad is not None for p in teacher)
+        assert teacher
+        assert not any(p.requires_grad or p.grad is not None for p in teacher)
         assert not any(m.training for m in model.teacher.model.modules())
     model.eval()
     with torch.no_grad():
         predicted = model.val_step(random_batch(cfg, 3, size))
     (scores,) = {tuple(scores_of(sample).shape) for sample in predicted}
-    assert len(predicted) == 3 and scores[0] > 1
+    assert len(predicted) == 3
+    assert scores[0] > 1

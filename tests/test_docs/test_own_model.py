@@ -26,7 +26,8 @@ def cells(line):
 
 
 def test_the_page_has_what_is_checked_here():
-    assert len(CONFIGS) == 4 and len(SHOWN) == 6
+    assert len(CONFIGS) == 4
+    assert len(SHOWN) == 6
     for name in CONFIGS:
         assert f'    python tools/train.py {name}\n' in PAGE
 
@@ -39,7 +40,8 @@ def test_the_output_shown_is_printed(command, shown, tmp_path):
     done = succeed(run_tool(REPO / tool, *args, cwd=tmp_path, env=dict(COLUMNS='120')))
     printed = [cells(line) for line in done.stdout.splitlines()]
     lines = shown.splitlines()
-    assert lines and all(cells(line) in printed for line in lines)
+    assert lines
+    assert all(cells(line) in printed for line in lines)
 
 
 @pytest.mark.parametrize('name', CONFIGS)
@@ -57,7 +59,8 @@ def test_the_config_builds(name, tmp_path, monkeypatch):
     cfg.model.teacher_ckpt = str(weights)
     assert teacher_config(cfg.model)[1] == str(weights)
     (pair,) = MODELS.build(cfg.model).pairs
-    assert pair.name == 'loss_icc' and pair.connector is not None
+    assert pair.name == 'loss_icc'
+    assert pair.connector is not None
 
 
 def leaves(node, path=''):
