@@ -1,7 +1,9 @@
 """Child registries of scope ``ickd_mm``.
 
 A config of any OpenMMLab project may write ``type='ickd_mm.X'``: mmengine imports this
-module when it first meets the scope, and the registries import the modules below.
+module when it first meets the scope, and the registries import the modules below. Every root
+registry of mmengine has a child here, and what it does not hold is looked for where the scope
+around ``ickd_mm`` would look: under ``_scope_='ickd_mm'`` a name means what it means without.
 Without mmengine the losses stay plain ``torch.nn`` modules and registering does nothing.
 """
 

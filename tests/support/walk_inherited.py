@@ -74,7 +74,7 @@ def build_parts(cfg):
     runner.optim_wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
     assert runner.build_param_scheduler(cfg.param_scheduler)
     parts += [runner.build_val_loop(cfg.val_cfg), runner.build_test_loop(cfg.test_cfg)]
-    assert parts[1].evaluator.metrics and parts[2].evaluator.metrics
+    assert all(loop.evaluator.metrics for loop in parts[1:])
     for loop in parts:
         assert next(iter(loop.dataloader))['inputs']
 

@@ -45,7 +45,7 @@ def test_an_heir_of_the_heir(tmp_path):
 
 
 def test_a_recipe_that_is_not_there(tmp_path):
-    with pytest.raises(ConfigParsingError, match='no_such_recipe.py not found'):
+    with pytest.raises(ConfigParsingError, match=r'no_such_recipe\.py not found'):
         read(tmp_path, HEIR.replace(MODULE, 'no_such_recipe'))
 
 
