@@ -2,6 +2,7 @@
 
 import pytest
 from mmengine.config import Config
+from mmpretrain.datasets import RandomCrop
 from support.repository import ICKD, REPO
 
 from ickd_mm.commands.inspect.inspect_config import inspect_config
@@ -21,6 +22,7 @@ CROP = [dict(type='Resize', scale=256), dict(type='RandomResizedCrop', scale=192
     [
         (config(pipeline=CROP), (192, 192)),
         (config(pipeline=[dict(type='mmseg.RandomCrop', crop_size=(48, 64))]), (48, 64)),
+        (config(pipeline=[dict(type=RandomCrop, crop_size=(48, 64))]), (48, 64)),
         (config(pipeline=CROP, input_size=32), (32, 32)),
         (config(dict(type='A', data_preprocessor=dict(size=(8, 9))), CROP), (8, 9)),
         (Config(dict(model=dict(type='A'), data_preprocessor=dict(size=(8, 9)))), (8, 9)),

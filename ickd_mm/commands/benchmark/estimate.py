@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ...preflight.image_size import config_image_size
 from ...preflight.model_source import read_student, read_teacher
-from ...registry import MODELS, is_distiller
+from ...registry import MODELS, is_distiller, type_name
 from .batches import random_batch
 
 EPOCH_LENGTHS = {'ImageNet': 1_281_167, 'CIFAR100': 50_000}
@@ -79,7 +79,7 @@ def without_weights(cfg: Config, folder: str) -> ConfigDict:
         cfg: the whole config.
         folder: where the teacher's random weights are written.
     """
-    init_default_scope(cfg.default_scope)
+    init_default_scope(cfg.get('default_scope') or 'mmengine')
     student = read_student(cfg.model, cfg.get('data_preprocessor'))
     if not is_distiller(cfg.model):
         return student.cfg
@@ -98,7 +98,7 @@ def training_images(cfg: Config) -> int:
     """
     if 'max_iters' in cfg.train_cfg:
         return cfg.train_cfg.max_iters * cfg.train_dataloader.batch_size
-    kind = str(cfg.train_dataloader.dataset.type)
+    kind = type_name(cfg.train_dataloader.dataset)
     if kind not in EPOCH_LENGTHS:
         raise ValueError(f'length of {kind!r} is not known, one of {sorted(EPOCH_LENGTHS)} is')
     return cfg.train_cfg.max_epochs * EPOCH_LENGTHS[kind]
