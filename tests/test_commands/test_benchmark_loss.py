@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from ickd_mm.commands.benchmark import floor, loss, memory, timing
+from ickd_mm.commands.benchmark import loss, memory, timing
 from ickd_mm.commands.benchmark.naive import naive_loss
 from ickd_mm.functional import icc_loss
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize('normalize', [True, False])
@@ -49,32 +49,20 @@ def test_median_and_spread():
     assert timing.Times([1.0]).spread == 0
 
 
-def test_floor_counts_products_and_bytes():
-    least = floor.work((2, 512, 64, 64), (2, 512, 64, 64), (16, 16), True)
-    assert least.route == 'pixel'
-    assert least.flops == 2 * 256 * 13 * 2 * 512 * 16**2
-    assert least.bytes == 3 * 4 * 2 * 512 * 64 * 64
-    assert least.seconds(floor.Speed(least.flops, least.bytes)) == 2
-    plain = floor.work((1, 64, 16, 16), (1, 64, 16, 16), (1, 1), True)
-    assert plain.route == 'plain' and plain.flops == 2 * 64**2 * 3 * 256
-    mixed = floor.work((1, 64, 9, 9), (1, 64, 8, 8), (2, 2), False)
-    assert mixed.flops > 0 and mixed.bytes == 4 * 64 * (81 * 2 + 64)
-
-
 def test_the_table_holds_the_targets():
     targets = {(case.student, case.grid): case.target for case in loss.CASES if case.normalize}
     assert targets[(64, 512, 7, 7), (1, 1)] == 10
     assert targets[(1, 512, 64, 64), (32, 32)] == 60
-    assert targets[(1, 2048, 64, 64), (1, 1)] == 1.3
-    assert min(targets.values()) >= 1
+    assert targets[(1, 2048, 64, 64), (1, 1)] == 1.2
+    assert min(targets.values()) == 0.9
 
 
 def test_rows_of_the_table():
     case = loss.Case((2, 32, 8, 8), (2, 2))
-    row = loss.measure(case, 'cpu', floor.Speed(1e11, 1e10), budget=0.0, memory=True)
-    assert row['route'] in ('pixel', 'channel', 'plain')
+    row = loss.measure(case, 'cpu', budget=0.0, memory=True)
     assert row['ratio'] == pytest.approx(row['naive_ms'] / row['ours_ms'])
-    assert row['ours_mb'] > 0 and row['over_floor'] > 0 and row['rounds'] == 3
+    assert 0 < row['ours_mib'] < row['naive_mib'] * 10
+    assert row['rounds'] == 3
     assert loss.table([row], loss.machine('cpu')).row_count == 1
 
 
@@ -92,5 +80,5 @@ def test_command_writes_json(tmp_path):
     figures = json.loads(out.read_text())
     assert figures['machine']['threads'] == 1 and figures['machine']['torch'] == torch.__version__
     (line,) = figures['lines']
-    assert line['student'] == [64, 160, 2, 2] and line['naive_ms'] > 0 and line['ours_mb'] > 0
+    assert line['student'] == [64, 160, 2, 2] and line['naive_ms'] > 0 and line['ours_mib'] > 0
     assert '64×160×2×2' in done.stdout
