@@ -15,6 +15,7 @@ from support.repository import REPO
 
 PIP = (sys.executable, '-m', 'pip', '-q', '--disable-pip-version-check')
 
+
 def succeed(command, **kwargs):
     done = subprocess.run(command, capture_output=True, text=True, **kwargs)
     assert done.returncode == 0, (done.stdout + done.stderr)[-800:]
@@ -46,9 +47,7 @@ def test_it_carries_every_config_and_tool(wheel):
 
 def test_a_config_elsewhere_inherits_from_the_installed_wheel(wheel, tmp_path):
     succeed([*PIP, 'install', '--no-deps', '--no-index', '--target', tmp_path / 'site', wheel])
-    (tmp_path / 'mine.py').write_text(
-        "_base_ = 'ickd_mm::ickd/pspnet_digits.py'\nseed = 7\n"
-    )
+    (tmp_path / 'mine.py').write_text("_base_ = 'ickd_mm::ickd/pspnet_digits.py'\nseed = 7\n")
     code = (
         'import ickd_mm\n'
         'from mmengine.config import Config\n'

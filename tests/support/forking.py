@@ -87,7 +87,8 @@ class Forked:
         """Wait for a condition while the tool runs."""
         end = time.monotonic() + timeout
         while not condition():
-            assert self.process.is_alive() and time.monotonic() < end, self.output()[-2000:]
+            assert self.process.is_alive(), self.output()[-2000:]
+            assert time.monotonic() < end, self.output()[-2000:]
             time.sleep(0.002)
         return self
 

@@ -70,7 +70,8 @@ def test_a_network(row):
     tap = Tap.parse(path)
     with Capture(model, [tap], 'student') as seen:
         logits = model(torch.randn(2, 3, 32, 32), mode='tensor')
-    assert seen[tap].shape == (2, *shape) and logits.shape == (2, 100)
+    assert seen[tap].shape == (2, *shape)
+    assert logits.shape == (2, 100)
     assert not seen.changed()
     (logits.square().sum() + seen[tap].square().sum()).backward()
     without = [name for name, p in model.named_parameters() if p.grad is None]
@@ -108,7 +109,8 @@ def test_most_start_normal_with_the_fan_out(name):
     torch.manual_seed(0)
     model = classifier(*NETWORKS[name][:2])
     model.init_weights()
-    assert conv_std(model) and all(abs(ours - 1) < 0.06 for ours, _ in conv_std(model))
+    assert conv_std(model)
+    assert all(abs(ours - 1) < 0.06 for ours, _ in conv_std(model))
 
 
 @pytest.mark.parametrize('name', ['shufflenet_v1', 'shufflenet_v2'])
@@ -116,7 +118,8 @@ def test_shufflenets_start_as_torch_does(name):
     torch.manual_seed(0)
     model = classifier(*NETWORKS[name][:2])
     model.init_weights()
-    assert conv_std(model) and all(abs(ours - 1) < 0.06 for _, ours in conv_std(model))
+    assert conv_std(model)
+    assert all(abs(ours - 1) < 0.06 for _, ours in conv_std(model))
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     assert all((m.weight == 1).all() and (m.bias == 0).all() for m in norms)
 

@@ -22,7 +22,8 @@ def checkpoint(tmp_path):
 def test_weights_alone(checkpoint, tmp_path, name):
     out = tmp_path / name
     tensors, size = export_student(checkpoint, out)
-    assert tensors == 2 and size == out.stat().st_size
+    assert tensors == 2
+    assert size == out.stat().st_size
     read = load_file(out) if name.endswith('s') else torch.load(out)['state_dict']
     assert set(read) == set(STATE)
     for key, value in STATE.items():
@@ -50,7 +51,7 @@ def test_a_students_own_part_of_that_name_is_kept(tmp_path):
 
 
 def test_errors(checkpoint, tmp_path):
-    with pytest.raises(ValueError, match="must end in '.pth'"):
+    with pytest.raises(ValueError, match=r"must end in '.pth'"):
         export_student(checkpoint, tmp_path / 'out.onnx')
     with pytest.raises(ValueError, match='the checkpoint itself'):
         export_student(checkpoint, checkpoint)

@@ -45,7 +45,8 @@ def test_unpacking_gives_back_what_a_runner_needs(tmp_path):
     assert set(read['state_dict']) == set(original['state_dict'])
     before = original['message_hub']['log_scalars']['train/loss']
     after = read['message_hub']['log_scalars']['train/loss']
-    assert isinstance(after, HistoryBuffer) and after.max_length == before.max_length
+    assert isinstance(after, HistoryBuffer)
+    assert after.max_length == before.max_length
     for a, b in zip(after.data, before.data):
         np.testing.assert_array_equal(a, b)
     after.update(0.7)
@@ -87,7 +88,8 @@ def test_a_checkpoint_that_was_never_packed_passes():
 )
 def test_plain_values(value, plain):
     made = to_plain(value, 'x', [])
-    assert made == plain and type(made) is type(plain)
+    assert made == plain
+    assert type(made) is type(plain)
 
 
 def test_what_fits_nowhere_is_left_out_and_named():

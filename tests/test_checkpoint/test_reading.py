@@ -90,10 +90,12 @@ def test_every_kind_of_tensor_comes_back(tmp_path):
     for name, new in (('zip.pth', True), ('legacy.pth', False)):
         torch.save(state, tmp_path / name, _use_new_zipfile_serialization=new)
         read = read_checkpoint(tmp_path / name)
-        assert read.keys() == state.keys() and read._metadata[''] == dict(version=2)
+        assert read.keys() == state.keys()
+        assert read._metadata[''] == dict(version=2)
         for key, value in state.items():
             same = torch.equal(read[key], value) if torch.is_tensor(value) else read[key] == value
-            assert same and type(read[key]) is type(value), key
+            assert same, key
+            assert type(read[key]) is type(value), key
 
 
 def test_a_plain_pickle_is_refused(tmp_path):

@@ -75,7 +75,8 @@ def test_classes_and_a_parallel_prefix_do_not_matter():
     weights = Weights()
     resnet(weights, torch.zeros(1, 3, 32, 32, dtype=torch.float64), 20, 16, NARROW, classes=10)
     name, state = convert({'model': {f'module.{k}': v for k, v in weights.state.items()}})
-    assert name == 'resnet20' and state['head.fc.weight'].shape == (10, 64)
+    assert name == 'resnet20'
+    assert state['head.fc.weight'].shape == (10, 64)
     assert all(key.startswith(('backbone.', 'head.fc.')) for key in state)
 
 
@@ -107,7 +108,7 @@ def test_what_is_no_such_checkpoint(checkpoint, message):
 def test_another_network_than_the_one_asked_for():
     with pytest.raises(ValueError, match='expected wrn_40_2, found wrn_16_2'):
         convert(theirs('wrn_16_2')[0], 'wrn_40_2')
-    with pytest.raises(ValueError, match="arch must be one of .*got 'wrn'"):
+    with pytest.raises(ValueError, match=r"arch must be one of .*got 'wrn'"):
         convert(theirs('wrn_16_2')[0], 'wrn')
 
 
@@ -130,4 +131,5 @@ def test_the_tool(tmp_path):
         convert(written)
     torch.save({'opt': argparse.Namespace(lr=1), 'model': {}}, source)
     done = run_tool(TOOL, source, out)
-    assert done.returncode != 0 and 'argparse.Namespace' in done.stderr
+    assert done.returncode != 0
+    assert 'argparse.Namespace' in done.stderr

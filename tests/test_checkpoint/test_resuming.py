@@ -53,7 +53,8 @@ def test_a_file_cut_off_anywhere_is_named_and_passed_over(tmp_path, said, cut):
     assert len(content) > 2500
     (folder / 'iter_4.pth').write_bytes(content[:cut])
     assert newest_whole(folder).name == 'iter_2.pth'
-    assert len(said) == 1 and said[0].startswith('Passes over iter_4.pth: ')
+    assert len(said) == 1
+    assert said[0].startswith('Passes over iter_4.pth: ')
 
 
 @pytest.mark.parametrize('content', [b'\0' * SIZE, b'not a checkpoint' * 100])
@@ -108,13 +109,15 @@ def test_the_choice_is_written_into_the_config(tmp_path):
     folder = folder_of(tmp_path, 2)
     cfg = config(folder)
     choose_resume(cfg)
-    assert cfg.resume is True and cfg.load_from == str(folder / 'iter_2.pth')
+    assert cfg.resume is True
+    assert cfg.load_from == str(folder / 'iter_2.pth')
 
 
 def test_without_a_checkpoint_the_run_starts_as_its_config_says(tmp_path):
     cfg = config(tmp_path, load_from='pretrained.pth')
     choose_resume(cfg)
-    assert cfg.resume is False and cfg.load_from == 'pretrained.pth'
+    assert cfg.resume is False
+    assert cfg.load_from == 'pretrained.pth'
 
 
 def test_a_named_file_must_be_whole(tmp_path):
@@ -128,7 +131,9 @@ def test_a_named_file_must_be_whole(tmp_path):
 def test_other_places_are_left_to_mmengine(tmp_path):
     cfg = config(tmp_path)
     choose_resume(cfg, 'https://host/a.pth')
-    assert cfg.resume is True and cfg.load_from == 'https://host/a.pth'
+    assert cfg.resume is True
+    assert cfg.load_from == 'https://host/a.pth'
     (tmp_path / 'last_checkpoint').write_text('s3://bucket/run/iter_2.pth')
     choose_resume(cfg)
-    assert cfg.resume is True and cfg.load_from is None
+    assert cfg.resume is True
+    assert cfg.load_from is None

@@ -40,7 +40,7 @@ def counted_by_hand(cfg, size):
 
 
 @pytest.mark.parametrize(
-    'file, images',
+    ('file', 'images'),
     [(CLASSIFIER, 600 * 32), (REPO / 'configs/baselines/mobilenet_v2_cifar100.py', 240 * 50_000)],
     ids=('dense', 'depthwise'),
 )
@@ -84,7 +84,7 @@ def test_images_of_a_training_by_epochs():
 
 
 @pytest.mark.parametrize(
-    'name, size',
+    ('name', 'size'),
     [
         ('baselines/pspnet_student_digits', (64, 64)),
         ('ickd/deeplabv3plus_r101_r18_voc', (513, 513)),

@@ -24,7 +24,8 @@ def test_naive_form_has_the_same_value_and_gradient(other, grid, normalize):
     teacher = torch.randn(2, 20, *other)
     values = [f(student, teacher, grid, normalize) for f in (naive_loss, icc_loss)]
     grads = [torch.autograd.grad(value, student)[0] for value in values]
-    assert torch.allclose(*values, rtol=1e-5) and torch.allclose(*grads, rtol=1e-3, atol=1e-6)
+    assert torch.allclose(*values, rtol=1e-5)
+    assert torch.allclose(*grads, rtol=1e-3, atol=1e-6)
 
 
 def test_peak_counts_temporaries_and_forgets_what_was_there():
@@ -32,7 +33,8 @@ def test_peak_counts_temporaries_and_forgets_what_was_there():
     assert memory.peak_extra_bytes(lambda: None) == 0
     one = memory.peak_extra_bytes(lambda: kept * 2)
     two = memory.peak_extra_bytes(lambda: (kept * 2) * (kept * 3))
-    assert 4e6 <= one < 4.1e6 and 12e6 <= two < 12.1e6
+    assert 4e6 <= one < 4.1e6
+    assert 12e6 <= two < 12.1e6
 
 
 def test_turns_are_taken_in_order():
@@ -45,7 +47,8 @@ def test_turns_are_taken_in_order():
 
 def test_median_and_spread():
     times = timing.Times([4.0, 1.0, 2.0, 3.0, 100.0])
-    assert times.median == 3 and times.spread == pytest.approx(2 / 3)
+    assert times.median == 3
+    assert times.spread == pytest.approx(2 / 3)
     assert timing.Times([1.0]).spread == 0
 
 
@@ -78,7 +81,10 @@ def test_command_writes_json(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     figures = json.loads(out.read_text())
-    assert figures['machine']['threads'] == 1 and figures['machine']['torch'] == torch.__version__
+    assert figures['machine']['threads'] == 1
+    assert figures['machine']['torch'] == torch.__version__
     (line,) = figures['lines']
-    assert line['student'] == [64, 160, 2, 2] and line['naive_ms'] > 0 and line['ours_mib'] > 0
+    assert line['student'] == [64, 160, 2, 2]
+    assert line['naive_ms'] > 0
+    assert line['ours_mib'] > 0
     assert '64×160×2×2' in done.stdout

@@ -71,9 +71,11 @@ def test_both_teachers_have_the_same_weights(small):
 def test_figures_of_every_step_and_part(small):
     figures = step.measure(small, budget=0.0, memory=True)
     assert set(figures['steps']) == {'floor', 'ours', 'full'}
-    assert figures['steps']['floor']['ratio'] == 1 and figures['input'] == [2, 3, 64, 64]
+    assert figures['steps']['floor']['ratio'] == 1
+    assert figures['input'] == [2, 3, 64, 64]
     for row in figures['steps'].values():
-        assert row['rounds'] == 3 and row['memory_mib'] > 0
+        assert row['rounds'] == 3
+        assert row['memory_mib'] > 0
         assert row['images_per_second'] == pytest.approx(2 / row['seconds'])
     assert sum(figures['shares'].values()) == pytest.approx(1)
     assert set(figures['shares']) == {'teacher', 'student', 'connectors', 'losses'}
@@ -99,7 +101,8 @@ def test_amp_is_the_optimizer_wrappers_business():
     step.add_arguments(parser)
     cfg = step.read(parser.parse_args([str(ICKD), '--amp', 'bfloat16']))
     assert isinstance(cfg, Config)
-    assert cfg.optim_wrapper.type == 'AmpOptimWrapper' and cfg.optim_wrapper.dtype == 'bfloat16'
+    assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
+    assert cfg.optim_wrapper.dtype == 'bfloat16'
 
 
 @pytest.mark.slow
@@ -107,8 +110,11 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path):
     out = tmp_path / 'sub' / 'step.json'
     words = ['step', ICKD, '--batch', '2', '--budget', '0', '--no-memory', '--json', out]
     done = succeed(run_tool(REPO / 'tools/benchmark.py', *words, fresh=True))
-    assert 'time goes to: teacher' in done.stdout and 'distilled step' in done.stdout
+    assert 'time goes to: teacher' in done.stdout
+    assert 'distilled step' in done.stdout
     figures = json.loads(out.read_text())
-    assert figures['machine']['device'] == 'cpu' and figures['images'] == 2
+    assert figures['machine']['device'] == 'cpu'
+    assert figures['images'] == 2
     assert 'memory_mib' not in figures['steps']['ours']
-    assert 0 < figures['feature_error'] < 1e-5 and "teacher's features differ by" in done.stdout
+    assert 0 < figures['feature_error'] < 1e-5
+    assert "teacher's features differ by" in done.stdout

@@ -17,8 +17,10 @@ def test_pairs_are_those_of_the_distiller(distiller):
     found = inspect_config(cfg)
     (match,) = found.matches
     (pair,) = distiller.pairs
-    assert match.name == pair.name and match.loss == str(pair.loss)
-    assert match.student == pair.student.path and match.teacher == pair.teacher.path
+    assert match.name == pair.name
+    assert match.loss == str(pair.loss)
+    assert match.student == pair.student.path
+    assert match.teacher == pair.teacher.path
     assert match.student_shape == (64, 16, 16)
     assert match.connected_shape == match.teacher_shape == (192, 16, 16)
     assert match.parameters == sum(p.numel() for p in pair.connector.parameters())
@@ -55,7 +57,8 @@ def test_a_pair_without_connector():
     pair = dict(student='head.fc', teacher='head.fc', loss=dict(type='torch.nn.MSELoss'))
     cfg.model.pairs = dict(loss_logits=pair)
     (match,) = inspect_config(cfg, (32, 32)).matches
-    assert match.connector == '' and match.parameters == 0
+    assert match.connector == ''
+    assert match.parameters == 0
     assert match.student_shape == match.connected_shape == match.teacher_shape == (10,)
 
 

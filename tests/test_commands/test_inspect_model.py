@@ -56,7 +56,8 @@ def test_shapes_and_reasons(fails_on_fakes):
     found = described(seen)
     assert found['conv'] == ((4, 8, 6), '')
     assert found['twice'] == ((4, 8, 6), 'runs 2 times, must be once')
-    assert found['parts.0'] == ((5,), '') and found['parts.1'] == ((6,), '')
+    assert found['parts.0'] == ((5,), '')
+    assert found['parts.1'] == ((6,), '')
     assert found['parts'] == (None, 'a container: tap its elements')
     assert found['aside'] == (None, "not run in mode 'tensor'")
     assert found['bypassed'] == (None, 'its forward is called past its hooks: tap its parts')
@@ -64,7 +65,8 @@ def test_shapes_and_reasons(fails_on_fakes):
     assert found['split[1][0]'] == ((1, 8, 6), '')
     assert found['split[1][1]'] == (None, 'gives no tensor: str')
     assert found['count'] == (None, 'gives no tensor: int')
-    assert 'split' not in found and '' not in found
+    assert 'split' not in found
+    assert '' not in found
     assert seen.flops == 8 * 6 * 4 * 3 * 9 + 4 * 5 + 4 * 6
     assert seen.parameters == 4 * 3 * 9 + 5 * 5 + 5 * 6 + 5 * 4
 
@@ -78,7 +80,8 @@ def test_the_model_is_left_as_it_was():
     drawn = torch.rand(1)
     torch.manual_seed(3)
     assert torch.equal(drawn, torch.rand(1))
-    assert model.training and not model.conv.training
+    assert model.training
+    assert not model.conv.training
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     assert not any(m._forward_hooks for m in model.modules())
 

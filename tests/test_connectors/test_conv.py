@@ -13,7 +13,8 @@ def test_it_changes_channels_and_nothing_else(kernel_size):
     y = connector(x)
     assert y.shape == (2, 5, 7, 4)
     y.square().sum().backward()
-    assert all(p.grad is not None for p in connector.parameters()) and x.grad is not None
+    assert all(p.grad is not None for p in connector.parameters())
+    assert x.grad is not None
 
 
 def test_it_is_conv_without_bias_then_norm():

@@ -9,14 +9,15 @@ def test_shapes_and_first_variance():
     pytest.importorskip('torchdistill')
     module = MODELS.build(dict(type='ickd_mm.VIDRegressor', in_channels=3, out_channels=7))
     mean, variance = module(torch.randn(2, 3, 4, 5))
-    assert mean.shape == (2, 7, 4, 5) and variance.shape == (1, 7, 1, 1)
+    assert mean.shape == (2, 7, 4, 5)
+    assert variance.shape == (1, 7, 1, 1)
     assert torch.allclose(variance, torch.tensor(5.0))
     widths = [p.shape[:2] for p in module.regressor.regressor.parameters()]
     assert widths == [(7, 3), (7, 7), (7, 7)]
 
 
 @pytest.mark.parametrize(
-    'wrong, says',
+    ('wrong', 'says'),
     [
         (dict(in_channels=0), 'channels must be positive'),
         (dict(middle_channels=0), 'channels must be positive'),

@@ -85,7 +85,8 @@ def test_a_copy_renames_too(renaming):
 
 def test_losses_are_added_up_as_the_student_does(renaming):
     total, log = renaming.parse_losses(dict(loss=torch.tensor(2.0), loss_icc=torch.tensor(5.0)))
-    assert total == 21 and log['loss_icc'] == 5
+    assert total == 21
+    assert log['loss_icc'] == 5
 
 
 def test_a_student_that_runs_its_own_way_is_refused(tmp_path):
@@ -102,7 +103,8 @@ def test_a_student_that_runs_its_own_way_is_refused(tmp_path):
 def test_what_neither_has_is_missed_under_the_distillers_name(renaming):
     with pytest.raises(AttributeError, match="'FeatureDistiller' object has no attribute 'neck'"):
         renaming.neck  # noqa: B018
-    assert not hasattr(renaming, '__deepcopy__') and not hasattr(renaming, 'out_channels')
+    assert not hasattr(renaming, '__deepcopy__')
+    assert not hasattr(renaming, 'out_channels')
 
 
 def test_layer_decay_gives_the_students_parameters_its_own_rates(scope, tmp_path):

@@ -34,7 +34,8 @@ def test_its_parameters_are_the_students_and_the_connectors(distiller):
     student = {name for name, _ in plain_student().named_parameters()}
     extra = {name for name, _ in distiller.named_parameters()} - student
     assert student < {name for name, _ in distiller.named_parameters()}
-    assert extra and all(name.startswith('connectors.loss_icc.') for name in extra)
+    assert extra
+    assert all(name.startswith('connectors.loss_icc.') for name in extra)
 
 
 def test_the_students_losses_keep_names_and_values(distiller):
@@ -149,7 +150,8 @@ def test_the_state_dict_holds_no_teacher(distiller):
 def test_a_plain_students_state_loads(distiller):
     other = plain_student(seed=9)
     missing, unexpected = distiller.load_state_dict(other.state_dict(), strict=False)
-    assert not unexpected and all(key.startswith('connectors.') for key in missing)
+    assert not unexpected
+    assert all(key.startswith('connectors.') for key in missing)
     key = 'backbone.layer1.0.conv1.weight'
     assert torch.equal(distiller.student.state_dict()[key], other.state_dict()[key])
 
@@ -187,7 +189,8 @@ def test_a_teacher_dict_without_preprocessor_takes_the_students(distiller_cfg, s
 
 def test_rehearsing_leaves_the_connectors_statistics_alone(distiller):
     norm = distiller.connectors['loss_icc'].conv.bn
-    assert norm.num_batches_tracked == 0 and not norm.running_mean.any()
+    assert norm.num_batches_tracked == 0
+    assert not norm.running_mean.any()
 
 
 def test_building_leaves_the_random_state_alone(distiller_cfg, scope):

@@ -99,7 +99,8 @@ def test_a_training_step(pairing, scope, tmp_path):
     model = build(*pairing, tmp_path)
     model.init_weights()
     losses = losses_of(model)
-    assert torch.isfinite(losses['loss_icc']) and losses['loss_icc'] > 0
+    assert torch.isfinite(losses['loss_icc'])
+    assert losses['loss_icc'] > 0
     losses['loss_icc'].backward()
     assert all(p.grad is not None for p in model.connectors.parameters())
     assert any(p.grad is not None and p.grad.any() for p in model.student.parameters())

@@ -114,9 +114,10 @@ def test_map_sizes_that_a_loss_needs_equal_are_refused():
 
 
 def test_a_grid_finer_than_the_map_is_refused():
+    maps = torch.zeros(2, 8, 4, 4), torch.zeros(2, 16, 4, 4)
+    pair = build(loss=dict(type='ickd_mm.ICKDLoss', grid=5))
     with pytest.raises(ValueError, match='finer than'):
-        maps = torch.zeros(2, 8, 4, 4), torch.zeros(2, 16, 4, 4)
-        validate_pair(build(loss=dict(type='ickd_mm.ICKDLoss', grid=5)), *maps, size=(32, 32))
+        validate_pair(pair, *maps, size=(32, 32))
 
 
 class Scale(nn.Module):

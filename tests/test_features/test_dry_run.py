@@ -74,4 +74,5 @@ def test_asking_for_randomness_of_gpus_that_are_not_used_is_left_out(monkeypatch
     state = torch.get_rng_state()
     with preserved_randomness():
         torch.rand(3)
-    assert asked == [[]] and torch.equal(torch.get_rng_state(), state)
+    assert asked == [[]]
+    assert torch.equal(torch.get_rng_state(), state)

@@ -73,7 +73,7 @@ def test_features_are_the_modules_outputs():
 
 
 def test_an_unknown_path_lists_the_nearest():
-    with pytest.raises(KeyError, match="has no module 'stam'; nearest: .*stem"):
+    with pytest.raises(KeyError, match=r"has no module 'stam'; nearest: .*stem"):
         run(Net(), 'stam')
 
 

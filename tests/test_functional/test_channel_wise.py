@@ -30,7 +30,8 @@ def test_value_is_the_formulas(shape, tau):
     student, teacher = maps(shape)
     want = exact(student, teacher, tau)
     loss = channel_wise_divergence(student, teacher, tau)
-    assert loss.dtype == torch.float32 and loss.item() == pytest.approx(want, rel=3e-6)
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(want, rel=3e-6)
     student, teacher = student.double(), teacher.double()
     assert channel_wise_divergence(student, teacher, tau).item() == pytest.approx(want, rel=1e-12)
 
@@ -69,7 +70,7 @@ def test_half_maps_are_computed_in_float32(dtype):
 
 
 @pytest.mark.parametrize(
-    'student, teacher, says',
+    ('student', 'teacher', 'says'),
     [
         ((2, 5, 4, 4), (2, 5, 8, 8), 'H and W must agree'),
         ((2, 5, 4, 4), (2, 6, 4, 4), 'N and C must agree'),
@@ -79,7 +80,8 @@ def test_half_maps_are_computed_in_float32(dtype):
 def test_wrong_shapes_are_named(student, teacher, says):
     with pytest.raises(ValueError, match=says) as raised:
         channel_wise_divergence(torch.zeros(student), torch.zeros(teacher))
-    assert str(student) in str(raised.value) and str(teacher) in str(raised.value)
+    assert str(student) in str(raised.value)
+    assert str(teacher) in str(raised.value)
 
 
 def test_wrong_temperature():

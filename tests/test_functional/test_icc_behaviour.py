@@ -83,7 +83,7 @@ def test_memory_is_two_gradients_and_some_blocks(shape, grid, layout):
     ],
 )
 def test_wrong_shapes_are_named(student, teacher):
-    with pytest.raises(ValueError, match='must|finer') as raised:
+    with pytest.raises(ValueError, match=r'must|finer') as raised:
         icc_loss(torch.zeros(student), torch.zeros(teacher), grid=(4, 5))
     assert str(tuple(student)) in str(raised.value)
     assert str(tuple(teacher)) in str(raised.value)

@@ -36,7 +36,8 @@ def test_value_is_the_formulas(shape, tau):
     )
     student, teacher = logits(shape, dtype=torch.float64)
     loss = kl_divergence(student, teacher, tau)
-    assert loss.dtype == torch.float64 and loss.dim() == 0
+    assert loss.dtype == torch.float64
+    assert loss.dim() == 0
     assert loss.item() == pytest.approx(exact(student, teacher, tau), rel=1e-12)
 
 
@@ -89,20 +90,23 @@ def test_half_logits_and_autocast_are_computed_in_float32(dtype):
     want = kl_divergence(student.detach().float(), teacher.float(), 2.0)
     with torch.autocast('cpu', dtype):
         loss = kl_divergence(student, teacher, 2.0)
-    assert loss.dtype == torch.float32 and torch.equal(loss, want)
+    assert loss.dtype == torch.float32
+    assert torch.equal(loss, want)
     loss.backward()
-    assert student.grad.dtype == dtype and student.grad.isfinite().all()
+    assert student.grad.dtype == dtype
+    assert student.grad.isfinite().all()
 
 
 def test_no_gradient_for_the_teacher():
     student, teacher = logits((4, 5))
     teacher.requires_grad_()
     kl_divergence(student, teacher).backward()
-    assert teacher.grad is None and student.grad.any()
+    assert teacher.grad is None
+    assert student.grad.any()
 
 
 @pytest.mark.parametrize(
-    'student, teacher, says',
+    ('student', 'teacher', 'says'),
     [
         ((2, 5, 4, 4), (2, 5, 8, 4), 'H and W must agree'),
         ((2, 5), (2, 6), 'N and C must agree'),
@@ -116,16 +120,17 @@ def test_no_gradient_for_the_teacher():
 def test_wrong_shapes_are_named(student, teacher, says):
     with pytest.raises(ValueError, match=says) as raised:
         kl_divergence(torch.zeros(student), torch.zeros(teacher))
-    assert str(student) in str(raised.value) and str(teacher) in str(raised.value)
+    assert str(student) in str(raised.value)
+    assert str(teacher) in str(raised.value)
 
 
 def test_maps_of_other_sizes_are_told_what_to_do():
-    with pytest.raises(ValueError, match='same stride.* connector that resizes'):
+    with pytest.raises(ValueError, match=r'same stride.* connector that resizes'):
         kl_divergence(torch.zeros(2, 5, 4, 4), torch.zeros(2, 5, 8, 8))
 
 
 def test_what_is_no_floating_tensor_is_refused():
-    with pytest.raises(TypeError, match='teacher must hold floating-point.*int64'):
+    with pytest.raises(TypeError, match=r'teacher must hold floating-point.*int64'):
         kl_divergence(torch.zeros(2, 5), torch.zeros(2, 5, dtype=torch.int64))
     with pytest.raises(TypeError, match='student must be a tensor'):
         kl_divergence([0.0, 1.0], torch.zeros(2, 5))
@@ -144,4 +149,5 @@ def test_compiles_into_one_graph():
         student, teacher = logits(shape)
         loss, want = compiled(student, teacher, 4.0), kl_divergence(student, teacher, 4.0)
         grads = [torch.autograd.grad(x, student)[0] for x in (loss, want)]
-        assert torch.allclose(loss, want, rtol=1e-6) and torch.allclose(*grads, atol=1e-7)
+        assert torch.allclose(loss, want, rtol=1e-6)
+        assert torch.allclose(*grads, atol=1e-7)

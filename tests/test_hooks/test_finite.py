@@ -67,7 +67,8 @@ def test_a_teacher_feature_is_named_with_its_pair(distiller, step, poison):
     with pytest.raises(FloatingPointError) as caught:
         step(FiniteCheckHook(stop=True))
     message = str(caught.value)
-    assert message.startswith('Iteration 7: ') and 'loss_icc is nan' in message
+    assert message.startswith('Iteration 7: ')
+    assert 'loss_icc is nan' in message
     assert "loss_icc: the teacher feature 'backbone.layer4' is not finite" in message
 
 
@@ -76,8 +77,8 @@ def test_the_teacher_runs_again_in_the_precision_of_the_run(distiller, step):
     distiller.losses['loss_icc'].loss_weight = 1e39
     with pytest.raises(FloatingPointError, match='features, computed again, are finite'):
         step(FiniteCheckHook(stop=True))
-    with pytest.raises(FloatingPointError, match="'backbone.layer4' is not finite"):
-        half = functools.partial(torch.autocast, 'cpu', torch.float16)
+    half = functools.partial(torch.autocast, 'cpu', torch.float16)
+    with pytest.raises(FloatingPointError, match=r"'backbone.layer4' is not finite"):
         step(FiniteCheckHook(stop=True), precision=half)
 
 
@@ -98,7 +99,8 @@ def test_a_gradient_is_named_with_its_pair(step):
     message = str(caught.value)
     assert 'Iteration 7: the gradients of 1 parameters are not finite' in message
     assert 'connectors.loss_icc.conv.conv.weight' in message
-    assert 'what pair loss_icc trains' in message and 'decode.loss_ce' in message
+    assert 'what pair loss_icc trains' in message
+    assert 'decode.loss_ce' in message
 
 
 def test_gradients_can_be_left_out(distiller, step):
@@ -113,9 +115,12 @@ def test_it_is_reported_once_and_training_goes_on(distiller, step, said):
     distiller.losses['loss_icc'].loss_weight = 1e39
     hook = FiniteCheckHook(gradients=False)
     step(hook)
-    assert len(said) == 1 and 'loss_icc is inf' in said[0] and 'finite_check.stop=True' in said[0]
+    assert len(said) == 1
+    assert 'loss_icc is inf' in said[0]
+    assert 'finite_check.stop=True' in said[0]
     step(hook)  # by now the weights are NaN, and the student's own loss with them
-    assert len(said) == 2 and 'decode.loss_ce is nan' in said[1]
+    assert len(said) == 2
+    assert 'decode.loss_ce is nan' in said[1]
     step(hook)
     assert len(said) == 2
 
@@ -166,5 +171,6 @@ def test_a_run_whose_weight_is_absurd_goes_on_and_says_so_once(distilled, tmp_pa
     done = succeed(train(ICKD, tmp_path, *options, heavy, 'train_cfg.max_iters=3'))
     assert [s['step'] for s in scalars(tmp_path) if 'loss' in s] == [1, 2, 3]
     reports = [line for line in done.stdout.splitlines() if ' - ERROR - ' in line]
-    assert 'Iteration 1: ' in reports[0] and 'loss_icc is inf' in reports[0]
+    assert 'Iteration 1: ' in reports[0]
+    assert 'loss_icc is inf' in reports[0]
     assert len(reports) == len(set(reports)) < 4

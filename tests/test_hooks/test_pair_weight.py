@@ -51,7 +51,7 @@ def test_no_such_pair_is_said_before_the_training():
     hook = PairWeightHook('loss_icd', [(0, 1)])
     with pytest.raises(KeyError, match="no pair 'loss_icd'; the model has loss_icc"):
         hook.before_train(runner_of(SimpleNamespace(pair_factors={'loss_icc': 1.0})))
-    with pytest.raises(KeyError, match='it is no distiller'):
+    with pytest.raises(KeyError, match='it is not a distiller'):
         hook.before_train(runner_of(torch.nn.Identity()))
 
 
@@ -83,12 +83,16 @@ def test_through_the_tool_and_over_a_resume(tmp_path, digits, teacher_file):
     succeed(train(config, tmp_path / 'whole', *options))
     steps = [line for line in scalars(tmp_path / 'whole') if 'loss' in line]
     values = [step['loss_icc'] for step in steps]
-    assert len(values) == 8 and all(value > 0 for value in values[:6]) and values[6:] == [0, 0]
+    assert len(values) == 8
+    assert all(value > 0 for value in values[:6])
+    assert values[6:] == [0, 0]
     assert values[5] == pytest.approx(values[4] / 2, rel=0.3)
     for step in steps:
         assert step['loss'] == pytest.approx(step['decode.loss_ce'] + step['loss_icc'], rel=1e-4)
     flags = ['--resume', tmp_path / 'whole/iter_4.pth']
     succeed(train(config, tmp_path / 'rest', *options, flags=flags))
     rest = [line['loss_icc'] for line in scalars(tmp_path / 'rest') if 'loss_icc' in line]
-    assert len(rest) == 4 and rest[0] > 0 and rest[1] == pytest.approx(rest[0] / 2, rel=0.3)
+    assert len(rest) == 4
+    assert rest[0] > 0
+    assert rest[1] == pytest.approx(rest[0] / 2, rel=0.3)
     assert rest[2:] == [0, 0]

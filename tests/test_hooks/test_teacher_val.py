@@ -17,7 +17,8 @@ from ickd_mm.preflight.model_source import teacher_config
     [(2, 54.9, 55.1), (11, 13.6, 13.7), (21, 7.1, 7.2), (150, 0.9, 1.1)],
 )
 def test_where_chance_ends(classes, below, above):
-    assert looks_like_chance(below, classes) and not looks_like_chance(above, classes)
+    assert looks_like_chance(below, classes)
+    assert not looks_like_chance(above, classes)
     assert looks_like_chance(float('nan'), classes)
 
 
@@ -64,7 +65,8 @@ def test_the_scores_are_those_of_test_py(scored, teacher_file, tmp_path):
 def test_they_are_logged_before_training_and_beside_the_students(scored):
     text, folder, _ = scored
     lines = scalars(folder / 'with')
-    assert 'teacher/mIoU' in lines[0] and lines[0]['step'] == 0
+    assert 'teacher/mIoU' in lines[0]
+    assert lines[0]['step'] == 0
     (val,) = [s for s in lines if 'mIoU' in s]
     assert val['teacher/mIoU'] == pytest.approx(lines[0]['teacher/mIoU'])
     assert text.index('Teacher on the validation set') < text.index('Iter(train) [1/3]')
@@ -88,7 +90,8 @@ def test_the_students_run_is_the_same_bit_for_bit(scored):
             assert torch.equal(ours[part][key], value), key
     ours, theirs = ([s['loss'] for s in scalars(folder / n) if 'loss' in s] for n in
                     ('with', 'without'))  # fmt: skip
-    assert ours == theirs and len(ours) == 3
+    assert ours == theirs
+    assert len(ours) == 3
 
 
 @pytest.mark.slow
@@ -99,4 +102,5 @@ def test_a_resumed_run_keeps_the_scores(scored):
     done = succeed(train(ICKD, folder / 'with', *options, flags=['--resume'], name='again.txt'))
     assert 'Teacher on the validation set' not in done.stdout
     last = [s for s in scalars(folder / 'with') if 'mIoU' in s][-1]
-    assert last['step'] == 4 and 'teacher/mIoU' in last
+    assert last['step'] == 4
+    assert 'teacher/mIoU' in last

@@ -9,7 +9,7 @@ from ickd_mm.registry import MODELS
 
 
 @pytest.mark.parametrize('shape', [(4, 10), (2, 10, 3, 5)])
-@pytest.mark.parametrize('tau, weight', [(1.0, 1.0), (4.0, 0.5)])
+@pytest.mark.parametrize(('tau', 'weight'), [(1.0, 1.0), (4.0, 0.5)])
 def test_module_is_the_weighted_function(shape, tau, weight):
     student, teacher = torch.randn(2, *shape)
     loss = KLDivergence(tau=tau, loss_weight=weight)(student, teacher)
@@ -23,7 +23,8 @@ def test_weight_scales_the_gradient():
         x = student.clone().requires_grad_()
         KLDivergence(tau=2, loss_weight=weight)(x, teacher).backward()
         grads.append(x.grad)
-    assert torch.allclose(grads[1], 3 * grads[0]) and not grads[2].any()
+    assert torch.allclose(grads[1], 3 * grads[0])
+    assert not grads[2].any()
 
 
 @pytest.mark.parametrize('key', ['tau', 'loss_weight'])
@@ -35,7 +36,8 @@ def test_wrong_values_are_refused_when_built(key, value):
 
 def test_built_from_a_config():
     module = MODELS.build(dict(type='ickd_mm.KLDivergence', tau=4.0, loss_weight=2.0))
-    assert type(module) is ickd_mm.KLDivergence and not list(module.parameters())
+    assert type(module) is ickd_mm.KLDivergence
+    assert not list(module.parameters())
     assert 'tau=4.0, loss_weight=2.0' in repr(module)
 
 
@@ -49,4 +51,5 @@ def test_distils_the_logits_of_every_pixel(scope, distiller_cfg):
     losses = model(**data, mode='loss')
     assert losses['loss_kd'] > 0
     losses['loss_kd'].backward()
-    assert model.backbone.stem[0].weight.grad.any() and model.decode_head.conv_seg.weight.grad.any()
+    assert model.backbone.stem[0].weight.grad.any()
+    assert model.decode_head.conv_seg.weight.grad.any()

@@ -33,11 +33,12 @@ def test_half_maps_do_not_overflow():
 def test_no_gradient_for_the_teacher():
     student, teacher = (torch.randn(4, 5, requires_grad=True) for _ in range(2))
     ickd_mm.MSELoss()(student, teacher).backward()
-    assert teacher.grad is None and student.grad.any()
+    assert teacher.grad is None
+    assert student.grad.any()
 
 
 @pytest.mark.parametrize(
-    'student, teacher, says',
+    ('student', 'teacher', 'says'),
     [
         ((2, 5, 4, 4), (2, 5, 8, 8), 'H and W must agree.*same stride'),
         ((2, 5, 4, 4), (2, 6, 4, 4), 'N and C must agree.*connector'),
@@ -48,7 +49,8 @@ def test_no_gradient_for_the_teacher():
 def test_nothing_is_broadcast(student, teacher, says):
     with pytest.raises(ValueError, match=says) as raised:
         ickd_mm.MSELoss()(torch.zeros(student), torch.zeros(teacher))
-    assert str(student) in str(raised.value) and str(teacher) in str(raised.value)
+    assert str(student) in str(raised.value)
+    assert str(teacher) in str(raised.value)
 
 
 def test_wrong_weight():
@@ -58,7 +60,8 @@ def test_wrong_weight():
 
 def test_built_from_a_config():
     module = MODELS.build(dict(type='ickd_mm.MSELoss', loss_weight=100.0))
-    assert type(module) is ickd_mm.MSELoss and 'loss_weight=100.0' in repr(module)
+    assert type(module) is ickd_mm.MSELoss
+    assert 'loss_weight=100.0' in repr(module)
 
 
 def test_compiles_into_one_graph():

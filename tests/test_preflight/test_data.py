@@ -1,5 +1,7 @@
 """What the tools check of a config before they run it."""
 
+from typing import ClassVar
+
 import pytest
 from mmengine.config import Config
 from mmengine.registry import DATASETS
@@ -135,10 +137,10 @@ def test_an_imagenet_folder_without_a_split(imagenet):
         check_data(cfg, LOADERS)
 
 
-@pytest.mark.parametrize('prefix', ('pictures', dict(img_path='pictures')))
+@pytest.mark.parametrize('prefix', ['pictures', dict(img_path='pictures')])
 def test_class_folders_of_any_name(tmp_path, prefix):
     cfg = config(tmp_path, kind='CustomDataset', scope='mmpretrain', data_prefix=prefix)
-    with pytest.raises(FileNotFoundError, match="data_prefix.*pictures'"):
+    with pytest.raises(FileNotFoundError, match=r"data_prefix.*pictures'"):
         check_data(cfg, LOADERS)
     (tmp_path / 'pictures').mkdir()
     with pytest.raises(FileNotFoundError, match="pictures' holds no class folders"):
@@ -151,8 +153,8 @@ class Listed:
     """A data set that says which files it has, as mmpretrain's CIFAR classes do."""
 
     base_folder = 'files'
-    train_list = [['train', '356c9ee60e9da05301adc3bd96f6b383']]
-    test_list = [['test', None]]
+    train_list: ClassVar = [['train', '356c9ee60e9da05301adc3bd96f6b383']]
+    test_list: ClassVar = [['test', None]]
 
 
 @pytest.fixture
@@ -169,7 +171,8 @@ def test_missing_and_damaged_files_are_named(tmp_path, listed):
         check_data(cfg, ('train_dataloader',))
     message = str(caught.value)
     assert f'{tmp_path}/files/train is missing' in message
-    assert f'{tmp_path}/files/test is missing' in message and 'ask the librarian' in message
+    assert f'{tmp_path}/files/test is missing' in message
+    assert 'ask the librarian' in message
 
     (tmp_path / 'files').mkdir()
     (tmp_path / 'files/test').touch()
@@ -182,7 +185,7 @@ def test_missing_and_damaged_files_are_named(tmp_path, listed):
 
 def test_a_teacher_that_is_not_there_is_named_with_its_remedy(tmp_path):
     cfg = Config(dict(model=dict(teacher_ckpt='no.pth'), how_to_get_teacher='ask the dean'))
-    with pytest.raises(FileNotFoundError, match="model.teacher_ckpt = 'no.pth'.*ask the dean"):
+    with pytest.raises(FileNotFoundError, match=r"model.teacher_ckpt = 'no.pth'.*ask the dean"):
         check_teacher(cfg)
     (tmp_path / 'a.pth').touch()
     for there in ('zoo', 'https://host/a.pth', str(tmp_path / 'a.pth')):

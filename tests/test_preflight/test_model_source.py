@@ -35,7 +35,8 @@ def test_a_pure_python_config_names_the_class_itself(tmp_path):
     file = tmp_path / 'new.py'
     file.write_text(NEW_STYLE)
     cfg = Config.fromfile(file)
-    assert type_name(cfg.model) == 'FeatureDistiller' and is_distiller(cfg.model)
+    assert type_name(cfg.model) == 'FeatureDistiller'
+    assert is_distiller(cfg.model)
     assert student_config(cfg.model).type == 'A'
 
 

@@ -32,7 +32,8 @@ def test_a_write_that_fails_leaves_the_older_file(tmp_path, monkeypatch):
     monkeypatch.setattr('os.fsync', full)
     with pytest.raises(OSError, match=r'No space left.*older checkpoints are untouched.*a\.pth'):
         WholeFileBackend().put(b'new', file)
-    assert file.read_bytes() == b'old' and len(list(tmp_path.iterdir())) == 1
+    assert file.read_bytes() == b'old'
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_link_stays_one(tmp_path):
@@ -40,4 +41,5 @@ def test_a_link_stays_one(tmp_path):
     (tmp_path / 'far/a.pth').write_bytes(b'old')
     (tmp_path / 'a.pth').symlink_to(tmp_path / 'far/a.pth')
     WholeFileBackend().put(b'new', tmp_path / 'a.pth')
-    assert (tmp_path / 'a.pth').is_symlink() and (tmp_path / 'far/a.pth').read_bytes() == b'new'
+    assert (tmp_path / 'a.pth').is_symlink()
+    assert (tmp_path / 'far/a.pth').read_bytes() == b'new'

@@ -69,7 +69,8 @@ def test_a_save_that_fails_leaves_the_one_before(run, tmp_path, monkeypatch):
     with pytest.raises(OSError, match='No space left'):
         run(4)
     (left,) = (tmp_path / 'run').glob('*.pth')
-    assert left.name == 'iter_2.pth' and torch.load(left, weights_only=True)['meta']['iter'] == 2
+    assert left.name == 'iter_2.pth'
+    assert torch.load(left, weights_only=True)['meta']['iter'] == 2
 
 
 def hook_in(folder):

@@ -25,7 +25,7 @@ def test_a_missing_operator_explains_itself_when_used():
     from torch import nn
 
     assert not isinstance(nn.Identity(), ops.DeformConv2d)
-    with pytest.raises(RuntimeError, match='mmcv.ops.point_sample needs compiled operators'):
+    with pytest.raises(RuntimeError, match=r'mmcv.ops.point_sample needs compiled operators'):
         ops.point_sample(1, 2)
     with pytest.raises(AttributeError):
         ops.__wrapped__  # noqa: B018

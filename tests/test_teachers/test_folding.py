@@ -69,7 +69,8 @@ def test_every_pair_is_found_and_folded_exactly():
     names, pairs = watched(net)
     assert names == [('conv1', 'bn1'), ('conv2', 'bn2')]
     assert_same(net, pairs)
-    assert isinstance(net.bn1, nn.Identity) and isinstance(net.bn2, nn.Identity)
+    assert isinstance(net.bn1, nn.Identity)
+    assert isinstance(net.bn2, nn.Identity)
     assert not any(p.requires_grad for p in net.parameters())
 
 
@@ -131,7 +132,7 @@ class Returns(Net):
     """A tapped part hands out what the convolution gave."""
 
     def forward(self, x):
-        raw, normed = self.part(x)
+        _raw, normed = self.part(x)
         return normed
 
 
@@ -147,7 +148,7 @@ class Part(nn.Module):
 
 @pytest.mark.parametrize('kind', [Skips, Changes, Twice, Repeats, Before])
 def test_what_cannot_be_folded_is_not(kind):
-    names, pairs = watched(make(kind))
+    names, _pairs = watched(make(kind))
     assert names == []
 
 
@@ -176,7 +177,7 @@ class Scaled(nn.Conv2d):
     ],
 )
 def test_other_kinds_are_left_alone(parts):
-    names, pairs = watched(make(**parts))
+    names, _pairs = watched(make(**parts))
     assert names == [('conv2', 'bn2')]
 
 

@@ -144,8 +144,8 @@ class Mixes(Views):
 
 
 def test_a_model_that_cannot_run_in_a_dtype_says_so_at_once():
-    with pytest.raises(ValueError, match="teacher_run.dtype='bf16': the teacher cannot run in it"):
-        run = TeacherOptions(dtype='bf16')
+    run = TeacherOptions(dtype='bf16')
+    with pytest.raises(ValueError, match=r"teacher_run.dtype='bf16': the teacher cannot run in it"):
         FrozenTeacher(Mixes().eval(), [Tap.parse('last')], None, run=run, size=(20, 20))
 
 

@@ -9,13 +9,11 @@ from ickd_mm.teachers.options import TeacherOptions
 def test_defaults_are_what_is_exact():
     assert TeacherOptions.read(None) == TeacherOptions.read({}) == TeacherOptions()
     run = TeacherOptions()
-    assert (
-        run.fold
-        and run.channels_last
-        and run.winograd
-        and run.dtype is None
-        and run.compile is False
-    )
+    assert run.fold
+    assert run.channels_last
+    assert run.winograd
+    assert run.dtype is None
+    assert run.compile is False
     assert run.torch_dtype is None
 
 

@@ -42,7 +42,7 @@ def test_what_does_not_fit_is_counted_and_named(tmp_path):
     state['tail'] = torch.zeros(1)
     target = model()
     before = {k: v.clone() for k, v in target.state_dict().items()}
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match='does not fit the teacher') as caught:
         restore(target, saved(tmp_path / 'a.pth', state))
     message = str(caught.value)
     assert 'missing 1 (0.weight)' in message
@@ -117,7 +117,8 @@ def test_a_file_without_weights(tmp_path):
 
 def test_zoo_means_what_the_package_lists():
     url = locate_weights('zoo', PSPNET)
-    assert url.startswith('https://') and 'pspnet_r101-d8_512x512_40k_voc12aug' in url
+    assert url.startswith('https://')
+    assert 'pspnet_r101-d8_512x512_40k_voc12aug' in url
 
 
 @pytest.mark.parametrize(

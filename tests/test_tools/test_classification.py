@@ -65,7 +65,8 @@ def test_an_image_classifier(digits, tmp_path):
 
     succeed(train(config, tmp_path / 'run', 'randomness.seed=0'))
     steps = [s for s in scalars(tmp_path / 'run') if 'loss_icc' in s]
-    assert len(steps) == 3 and all(s['loss_icc'] > 0 for s in steps)
+    assert len(steps) == 3
+    assert all(s['loss_icc'] > 0 for s in steps)
     assert any('accuracy/top1' in s for s in scalars(tmp_path / 'run'))
     written = load(tmp_path / 'run/epoch_1.pth')
     student = Config.fromfile(tmp_path / 'student.py').model

@@ -85,7 +85,8 @@ def test_plain_mmpretrain_loads_it_and_predicts_the_same(run, tmp_path):
 def test_the_teacher_is_the_student_three_times_as_wide():
     models = [Config.fromfile(file).model for file in (STUDENT, TEACHER)]
     widths = [model.backbone.base_channels for model in models]
-    assert widths[1] == 3 * widths[0] and models[1].head.in_channels == 8 * widths[1]
+    assert widths[1] == 3 * widths[0]
+    assert models[1].head.in_channels == 8 * widths[1]
     for model in models:
         model.backbone.update(base_channels=0, stem_channels=0)
         model.head.in_channels = 0

@@ -38,7 +38,8 @@ def test_a_distiller_shows_its_pair_without_weights(tmp_path):
                    'model.teacher_ckpt=absent.pth')  # fmt: skip
     found = rows(text)
     assert found['(N, 64, 16, 16)'] == ['(N, 192, 16, 16)', '(N, 192, 16, 16)']
-    assert 'loss_icc: ICKDLoss(grid=(2, 2)' in text and '┃ ConvConnector' in text
+    assert 'loss_icc: ICKDLoss(grid=(2, 2)' in text
+    assert '┃ ConvConnector' in text
     assert "teacher_ckpt = 'absent.pth' (no such file yet)" in text
     assert found['connectors (training only)'][0] == '0.013 M'
     seen = json.loads(file.read_text())
@@ -49,7 +50,8 @@ def test_a_distiller_shows_its_pair_without_weights(tmp_path):
             'backbone.layer4.1.conv2',
         ]
         assert all(o['shape'] == [channels, 16, 16] for o in model['outputs'])
-        assert model['parameters'] > 0 and model['flops'] > 0
+        assert model['parameters'] > 0
+        assert model['flops'] > 0
     assert seen['pairs'][0]['connected_shape'] == [192, 16, 16]
     assert seen['weights'].endswith('(no such file yet)')
 
@@ -86,5 +88,6 @@ def test_a_transformer_with_a_head_of_several_inputs():
 )
 def test_errors_name_the_key(args, said):
     done = run_tool(TOOL, *args)
-    assert done.returncode == 2 and 'Traceback' not in done.stderr
+    assert done.returncode == 2
+    assert 'Traceback' not in done.stderr
     assert said in ' '.join(done.stderr.split())

@@ -109,7 +109,8 @@ def distil(folder, text, *flags):
     (folder / 'distilled.py').write_text(text)
     succeed(train('distilled.py', folder / 'run', 'work_dir=run', flags=flags, cwd=folder))
     losses = [line['loss_icc'] for line in scalars(folder / 'run') if 'loss_icc' in line]
-    assert len(losses) == 2 and min(losses) > 0
+    assert len(losses) == 2
+    assert min(losses) > 0
     assert any('mIoU' in line for line in scalars(folder / 'run'))
     assert not any('teacher' in key for key in load(folder / 'run/iter_2.pth')['state_dict'])
 

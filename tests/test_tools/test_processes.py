@@ -105,7 +105,8 @@ def dead(distilled, tmp_path_factory):
         ranks = [folder / f'two/rank{n}.json' for n in range(2)]
         end = time.monotonic() + 200
         while not all(rank.is_file() for rank in ranks):
-            assert process.poll() is None and time.monotonic() < end, log.read_text()[-3000:]
+            assert process.poll() is None, log.read_text()[-3000:]
+            assert time.monotonic() < end, log.read_text()[-3000:]
             time.sleep(0.1)
         os.kill(json.loads(ranks[1].read_text())['pid'], signal.SIGKILL)
         started = time.monotonic()
@@ -118,7 +119,8 @@ def dead(distilled, tmp_path_factory):
 
 def test_a_rank_that_dies_ends_the_run_with_an_error_within_a_minute(dead):
     _, code, seconds, log, ranks = dead
-    assert code != 0 and seconds < 60
+    assert code != 0
+    assert seconds < 60
     assert 'SIGKILL' in log or 'Signal 9' in log
     for rank in ranks:
         with pytest.raises(ProcessLookupError):
@@ -130,7 +132,8 @@ def test_the_gradients_are_those_of_one_process_on_the_joint_batch(dead):
     folder, *_ = dead
     one, two = (load(folder / name / 'iter_1.pth') for name in ('one', 'two'))
     gradients = [c['optimizer']['state'] for c in (one, two)]
-    assert gradients[0].keys() == gradients[1].keys() and len(gradients[0]) > 60
+    assert gradients[0].keys() == gradients[1].keys()
+    assert len(gradients[0]) > 60
     largest = 0
     for number, state in gradients[0].items():
         ours, theirs = gradients[1][number]['momentum_buffer'], state['momentum_buffer']
@@ -146,7 +149,8 @@ def test_the_gradients_are_those_of_one_process_on_the_joint_batch(dead):
 def test_the_teacher_is_in_no_bucket_and_broadcast_by_nobody(dead):
     *_, ranks = dead
     for number, rank in enumerate(ranks):
-        assert rank['in_buckets'] == rank['own'] and rank['shared'] == 0
+        assert rank['in_buckets'] == rank['own']
+        assert rank['shared'] == 0
         assert rank['std'] == rank['mean'] == 100 + number, 'each rank has its own'
 
 
@@ -169,7 +173,8 @@ def test_two_processes_score_the_teacher_as_one_does(distilled, tmp_path):
         list(map(str, words)), env=env, capture_output=True, text=True, timeout=200
     )
     scores = [re.findall(r'mIoU: ([\d.]+)', d.stdout + d.stderr) for d in (alone, succeed(both))]
-    assert scores[0] and set(scores[0]) == set(scores[1])
+    assert scores[0]
+    assert set(scores[0]) == set(scores[1])
 
 
 def test_only_rank_0_writes(dead):

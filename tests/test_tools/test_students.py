@@ -92,7 +92,8 @@ def test_test_py_scores_the_student_and_the_teacher(distilled, teacher_file, tmp
     expected = miou(succeed(run_tool(tool, TEACHER, teacher_file, *alone)))
     for words in ((), (checkpoint,)):  # a student's checkpoint is not the teacher's weights
         teacher = succeed(run_tool(tool, ICKD, *words, '--teacher', *tail))
-        assert miou(teacher) == expected and f'Scores the teacher, {teacher_file}' in teacher.stdout
+        assert miou(teacher) == expected
+        assert f'Scores the teacher, {teacher_file}' in teacher.stdout
 
 
 def test_a_teacher_that_does_not_fit_is_not_scored(distilled, tmp_path):
@@ -100,12 +101,14 @@ def test_a_teacher_that_does_not_fit_is_not_scored(distilled, tmp_path):
     other = f'model.teacher_ckpt={folder / "iter_6.pth"}'
     args = (ICKD, '--teacher', '--work-dir', tmp_path, '--cfg-options', *options, other)
     done = run_tool(REPO / 'tools/test.py', *args)
-    assert done.returncode != 0 and 'does not fit the teacher' in done.stderr
+    assert done.returncode != 0
+    assert 'does not fit the teacher' in done.stderr
 
 
 def test_test_py_wants_a_checkpoint_or_the_teacher():
     done = run_tool(REPO / 'tools/test.py', ICKD)
-    assert done.returncode == 2 and 'name the checkpoint to test, or --teacher' in done.stderr
+    assert done.returncode == 2
+    assert 'name the checkpoint to test, or --teacher' in done.stderr
 
 
 def test_an_exported_student_loads_strictly(distilled, scope, tmp_path):

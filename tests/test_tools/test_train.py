@@ -39,7 +39,8 @@ def test_every_checkpoint_is_a_student_checkpoint(distilled, digits, tmp_path):
             k: v.shape for k, v in plain.items()
         }
         assert all(key.startswith('connectors.') for key in written['ickd_mm'])
-        assert written['optimizer']['state'] and written['param_schedulers']
+        assert written['optimizer']['state']
+        assert written['param_schedulers']
 
 
 def test_it_goes_on_as_if_never_interrupted(distilled, tmp_path):
@@ -106,13 +107,15 @@ def test_mixed_precision(distilled, tmp_path):
     options, _ = distilled
     succeed(train(ICKD, tmp_path, *options, 'train_cfg.max_iters=2', flags=['--amp']))
     losses = [s['loss_icc'] for s in scalars(tmp_path) if 'loss_icc' in s]
-    assert len(losses) == 2 and all(0 < loss < 20 for loss in losses)
+    assert len(losses) == 2
+    assert all(0 < loss < 20 for loss in losses)
 
 
 def test_a_missing_data_folder_names_the_command_that_makes_it(tmp_path):
     done = train(STUDENT, tmp_path, 'train_dataloader.dataset.data_root=no/where')
     assert done.returncode != 0
-    assert 'train_dataloader.dataset.data_root' in done.stderr and "'no/where'" in done.stderr
+    assert 'train_dataloader.dataset.data_root' in done.stderr
+    assert "'no/where'" in done.stderr
     assert 'python tools/prepare_digits.py' in done.stderr
 
 
@@ -131,12 +134,14 @@ def test_a_wrong_value_ends_before_training(distilled, tmp_path, options, messag
     done = train(ICKD, tmp_path, *base, 'train_cfg.max_iters=1', *options)
     assert done.returncode != 0
     assert re.search(message, done.stderr.splitlines()[-1]), done.stderr[-600:]
-    assert not list(tmp_path.glob('*.pth')) and not scalars(tmp_path)
+    assert not list(tmp_path.glob('*.pth'))
+    assert not scalars(tmp_path)
 
 
 def test_a_missing_config(tmp_path):
     done = run_tool(REPO / 'tools/train.py', 'no/such.py')
-    assert done.returncode != 0 and "config 'no/such.py' does not exist" in done.stderr
+    assert done.returncode != 0
+    assert "config 'no/such.py' does not exist" in done.stderr
 
 
 def test_two_processes(distilled, tmp_path):

@@ -55,7 +55,8 @@ def test_sync_batch_norm_reaches_the_student_and_not_the_teacher(distiller):
     converted = convert_sync_batchnorm(distiller, implementation='torch')
     converted.train()
     kinds = {type(m) for m in converted.student.modules()}
-    assert torch.nn.SyncBatchNorm in kinds and torch.nn.BatchNorm2d not in kinds
+    assert torch.nn.SyncBatchNorm in kinds
+    assert torch.nn.BatchNorm2d not in kinds
     assert not any(isinstance(m, torch.nn.SyncBatchNorm) for m in converted.teacher.model.modules())
     for tap, feature in converted.teacher(images).items():
         assert torch.equal(feature, before[tap])
@@ -90,7 +91,8 @@ def test_under_autocast_on_a_cpu(distiller):
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
-    assert total.isfinite() and 'loss_icc' in logs
+    assert total.isfinite()
+    assert 'loss_icc' in logs
     assert all(p.grad.isfinite().all() for p in distiller.parameters())
 
 

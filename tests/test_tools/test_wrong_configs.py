@@ -144,7 +144,7 @@ def test_a_wrong_file(name, digits, teacher_file, tmp_path):
     text, message = FILES[name]
     (tmp_path / 'wrong.py').write_text(text)
     errors = (TypeError, ValueError, KeyError, OSError, SyntaxError)
-    with pytest.raises(errors) as caught:
+    with pytest.raises(errors) as caught:  # noqa: PT012
         cfg = prepare([str(tmp_path / 'wrong.py'), '--data-root', str(digits)])
         cfg.model.teacher_ckpt = teacher_file
         MODELS.build(cfg.model)
@@ -154,19 +154,19 @@ def test_a_wrong_file(name, digits, teacher_file, tmp_path):
 def test_a_repeated_key_in_an_inherited_file_is_found(tmp_path):
     (tmp_path / 'base.py').write_text('a = {"x": 1,\n     "x": 2}\n')
     (tmp_path / 'top.py').write_text('_base_ = ["./base.py"]\n')
-    with pytest.raises(KeyError, match="base.py, line 2: key 'x' stands twice"):
+    with pytest.raises(KeyError, match=r"base.py, line 2: key 'x' stands twice"):
         prepare([str(tmp_path / 'top.py')])
 
 
 def test_resuming_from_what_is_no_training_checkpoint(digits, teacher_file):
-    with pytest.raises(ValueError, match='lacks message_hub, optimizer.*load_from'):
+    with pytest.raises(ValueError, match=r'lacks message_hub, optimizer.*load_from'):
         build([], digits, teacher_file, flags=['--resume', teacher_file])
-    with pytest.raises(FileNotFoundError, match="'none.pth' does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"'none.pth' does not exist"):
         build([], digits, teacher_file, flags=['--resume', 'none.pth'])
 
 
 def test_amp_with_another_wrapper(digits, teacher_file):
-    with pytest.raises(ValueError, match="--amp needs .*'OptimWrapper', the config has 'Other'"):
+    with pytest.raises(ValueError, match=r"--amp needs .*'OptimWrapper', the config has 'Other'"):
         build(['optim_wrapper.type=Other'], digits, teacher_file, flags=['--amp'])
 
 
@@ -185,4 +185,5 @@ def test_amp_with_another_wrapper(digits, teacher_file):
 )
 def test_a_wrong_command_line(script, args, message, tmp_path):
     done = Forked(script, *args, output=tmp_path / 'output.txt').wait()
-    assert done.returncode != 0 and message in done.stderr.splitlines()[-1], done.stderr[-800:]
+    assert done.returncode != 0, done.stderr[-800:]
+    assert message in done.stderr.splitlines()[-1], done.stderr[-800:]
