@@ -136,5 +136,11 @@ def test_a_file_that_is_cut_off(tmp_path, size):
 def test_another_zip_file(tmp_path):
     with zipfile.ZipFile(tmp_path / 'a.pth', 'w') as archive:
         archive.writestr('a.txt', 'x')
-    with pytest.raises(ValueError, match='no whole checkpoint'):
+    with pytest.raises(ValueError, match='not a whole checkpoint'):
         read_checkpoint(tmp_path / 'a.pth')
+
+
+def test_text_that_resuming_would_run_is_dropped(tmp_path):
+    file = tmp_path / 'a.pth'
+    torch.save({'meta': {'config': 'print(1)', 'epoch': 3}, 'state_dict': {}}, file)
+    assert read_checkpoint(str(file)) == {'meta': {'epoch': 3}, 'state_dict': {}}

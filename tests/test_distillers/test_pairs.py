@@ -155,7 +155,9 @@ class ScaledLoss(Scale):
 
 
 def test_connector_and_loss_initialise_themselves():
-    pair = build(connector=dict(type='ScaledConnector'), loss=dict(type='ScaledLoss'))
+    pair = build(
+        connector=dict(type='ickd_mm.ScaledConnector'), loss=dict(type='ickd_mm.ScaledLoss')
+    )
     features = torch.full((2, 8, 4, 4), 2.0), torch.ones(2, 8, 4, 4)
     assert pair(*features) == 0
     pair.init_weights()
