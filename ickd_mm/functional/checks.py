@@ -23,15 +23,9 @@ def check_floating(**tensors: Tensor) -> None:
 
 
 def check_same_shape(student: Tensor, teacher: Tensor, dims: tuple[int, ...], form: str) -> None:
-    """Object to two tensors that cannot be compared number by number.
+    """Object to tensors that cannot be compared number by number or have not ``dims`` dimensions.
 
-    Args:
-        student: any.
-        teacher: any.
-        dims: numbers of dimensions that are allowed.
-        form: those shapes in letters, for the message.
-
-    Raises:
+    ``form`` says in letters what shapes those are. Raises:
         TypeError: for what is not a floating-point tensor.
         ValueError: if dimensions or sizes differ, or a tensor is empty.
     """

@@ -37,8 +37,6 @@ from .cells import Grid, paired_blocks, parse_grid
 from .checks import check_floating, shown
 from .precision import work_dtype
 
-__all__ = ['Grid', 'icc_loss', 'inter_channel_correlation', 'parse_grid']
-
 Weight = Tensor | float | None
 Part = tuple[Tensor, Tensor | None]
 BLOCK = {'cpu': 1 << 19, 'cuda': 1 << 24}
@@ -76,10 +74,7 @@ def _prepare(f: Tensor, normalize: bool, center: bool) -> tuple[Tensor, Tensor |
 
 
 def _dead(norms: Tensor) -> Tensor:
-    """Tell which rows are lost in the rounding of their cell's largest, given all norms of it.
-
-    They count as zero rows: they have no direction, and no gradient through it.
-    """
+    """Tell which rows count as zero: they are lost in the rounding of their cell's largest."""
     eps = torch.finfo(norms.dtype).eps
     return norms <= eps * norms.amax((1, 2), True).clamp_min(1.0)
 
@@ -157,17 +152,13 @@ class _ICCLoss(torch.autograd.Function):
     """The loss, with its gradient worked out beside it, block by block."""
 
     @staticmethod
-    def forward(
-        ctx: Any, student: Tensor, teacher: Tensor, grid: tuple[int, int], *flags: bool
-    ) -> Tensor:
-        normalize, center, need_grad = flags
+    def forward(ctx: Any, student: Tensor, teacher: Tensor, *options: Any) -> Tensor:
+        grid, normalize, center, need_grad = options
         dtype = work_dtype(student, teacher)
         images, channels = student.shape[:2]
-        rows = images * channels * grid[0] * grid[1]
-        factor = 1 / (rows if normalize else rows * channels)
+        factor = 1 / (images * channels * grid[0] * grid[1] * (1 if normalize else channels))
         limit = BLOCK.get(student.device.type, BLOCK['cuda'])
-        grad = torch.empty_like(student, dtype=dtype) if need_grad else None
-        losses = []
+        losses, grad = [], None
         with torch.autocast(student.device.type, enabled=False):
             for ours, theirs in paired_blocks(student, teacher, grid, limit):
                 s, scale = _prepare(ours.cut(student).to(dtype), normalize, center)
@@ -181,6 +172,7 @@ class _ICCLoss(torch.autograd.Function):
                     loss, part = (_paper_by_pixels if few else _paper_by_channels)(s, t, weight)
                 losses.append(loss)
                 if need_grad:
+                    grad = torch.empty_like(student, dtype=dtype) if grad is None else grad
                     ours.paste(part, grad)
             ctx.save_for_backward(grad)
             ctx.dtype = student.dtype
@@ -201,10 +193,7 @@ def _check_maps(grid: tuple[int, int], **maps: Tensor) -> None:
         if x.dim() != 4 or x.numel() == 0:
             raise ValueError(f'{name} must be a non-empty (N, C, H, W) map, got {shown(maps)}')
         if grid[0] > x.shape[2] or grid[1] > x.shape[3]:
-            raise ValueError(
-                f'grid {grid} is finer than the map of {name}, got {shown(maps)}; '
-                'a cell needs at least one pixel'
-            )
+            raise ValueError(f'grid {grid} must not be finer than the map of {name}: {shown(maps)}')
     if len({x.shape[:2] for x in maps.values()}) > 1:
         raise ValueError(f'N and C must agree, got {shown(maps)}; a connector mends C')
 

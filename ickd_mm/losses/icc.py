@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..functional.icc import Grid, icc_loss, parse_grid
+from ..functional.cells import Grid, parse_grid
+from ..functional.icc import icc_loss
 from ..registry import MODELS
 from .weight import checked_weight
 
