@@ -13,6 +13,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 from .names import BACKBONES, HOMES
@@ -72,9 +74,14 @@ else:
                     return self.root._search_child(instance.scope_name)
             return None
 
+    def _files_in(folder: str) -> list[str]:
+        """Name every module of a folder, so that a new file is found without being listed."""
+        path = str(Path(__file__).parent / folder)
+        return [f'ickd_mm.{folder}.{module.name}' for module in iter_modules([path])]
+
     _LOCATIONS = {
-        'model': ['ickd_mm.losses', 'ickd_mm.connectors', 'ickd_mm.distillers'],
-        'hook': ['ickd_mm.hooks'],
+        'model': [*_files_in('losses'), *_files_in('connectors'), 'ickd_mm.distillers'],
+        'hook': _files_in('hooks'),
     }
     _REGISTRIES = {
         name: _PassingRegistry(
