@@ -79,9 +79,10 @@ def _is_installed(package: str) -> bool:
 
 
 def find_packages_without_pkg_resources() -> None:
-    """mmengine 0.10.7 with setuptools >= 81; onedl-mmengine 0.10.12.
+    """mmengine 0.10.7; onedl-mmengine 0.10.12.
 
-    ``pkg::path`` looks packages up through ``pkg_resources``, which setuptools dropped.
+    ``pkg::path`` looks packages up through ``pkg_resources``, which setuptools dropped, and which
+    takes an editable install to be where its metadata is.
     onedl-mmengine does without, but maps ``mmseg`` to a distribution name that its own
     family does not have. Both get a look-up by module name. Our own configs can be named too.
     """
@@ -91,7 +92,7 @@ def find_packages_without_pkg_resources() -> None:
     from mmengine.utils import package_utils
 
     looks_up = package_utils.is_installed.__code__.co_names
-    if 'pkg_resources' in looks_up and not _has('pkg_resources'):
+    if 'pkg_resources' in looks_up:
         hub = sys.modules.get('mmengine.hub.hub')
         for module in filter(None, (package_utils, utils, config, hub)):
             module.get_installed_path = _module_folder
