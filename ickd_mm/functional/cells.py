@@ -32,9 +32,12 @@ class Block(NamedTuple):
         cells = window.view(*window.shape[:2], down, height, across, width)
         return cells.permute(0, 2, 4, 3, 5, 1)
 
-    def cut(self, x: Tensor) -> Tensor:
-        """Return these cells of a map (N, C, H, W) as (cells, P, C)."""
-        return self._view(x).reshape(-1, self.rows.size * self.cols.size, x.shape[1])
+    def cut(self, x: Tensor, channels_last: bool = True) -> Tensor:
+        """Return these cells of a map (N, C, H, W) as (cells, P, C), either axis innermost."""
+        view, pixels = self._view(x), self.rows.size * self.cols.size
+        if channels_last:
+            return view.reshape(-1, pixels, x.shape[1])
+        return view.permute(0, 1, 2, 5, 3, 4).reshape(-1, x.shape[1], pixels).mT
 
     def paste(self, cells: Tensor, x: Tensor) -> None:
         """Write (cells, P, C) where :meth:`cut` found them."""
@@ -77,10 +80,7 @@ def paired_runs(student: int, teacher: int, cells: int) -> list[tuple[Run, Run]]
 def paired_blocks(
     student: Tensor, teacher: Tensor, grid: tuple[int, int], limit: int
 ) -> Iterator[tuple[Block, Block]]:
-    """Split the cells of two maps into blocks of at most ``limit`` numbers of either map.
-
-    A block holds at least one image's row of cells, even if that is more.
-    """
+    """Split cells into blocks of ``limit`` numbers, or of one image's row of cells if larger."""
     images, channels, height, width = student.shape
     down = paired_runs(height, teacher.shape[2], grid[0])
     across = paired_runs(width, teacher.shape[3], grid[1])

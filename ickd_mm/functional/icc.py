@@ -157,13 +157,13 @@ class _ICCLoss(torch.autograd.Function):
         dtype = work_dtype(student, teacher)
         images, channels = student.shape[:2]
         factor = 1 / (images * channels * grid[0] * grid[1] * (1 if normalize else channels))
-        limit = BLOCK.get(student.device.type, BLOCK['cuda'])
-        losses, grad = [], None
+        limit, losses, grad = BLOCK.get(student.device.type, BLOCK['cuda']), [], None
         with torch.autocast(student.device.type, enabled=False):
             for ours, theirs in paired_blocks(student, teacher, grid, limit):
-                s, scale = _prepare(ours.cut(student).to(dtype), normalize, center)
-                t, _ = _prepare(theirs.cut(teacher).to(dtype), normalize, center)
-                few = PIXEL_ROUTE * max(s.shape[1], t.shape[1]) <= channels
+                pixels = max(block.rows.size * block.cols.size for block in (ours, theirs))
+                few = PIXEL_ROUTE * pixels <= channels
+                s, scale = _prepare(ours.cut(student, few).to(dtype), normalize, center)
+                t, _ = _prepare(theirs.cut(teacher, few).to(dtype), normalize, center)
                 weight = factor / scale if need_grad else None
                 if normalize:
                     route = _rows_by_pixels if few else _rows_by_channels
