@@ -12,11 +12,11 @@ Grid = int | tuple[int, int]
 
 
 class Run(NamedTuple):
-    """``count`` neighbouring cells along one axis, each ``size`` pixels long, from ``start`` on."""
+    """``cells`` neighbouring cells along one axis, each ``size`` pixels long, from ``start`` on."""
 
     start: int
     size: int
-    count: int
+    cells: int
 
 
 class Block(NamedTuple):
@@ -86,11 +86,11 @@ def paired_blocks(
     across = paired_runs(width, teacher.shape[3], grid[1])
     for rows, cols in product(down, across):
         area = max(r.size * c.size for r, c in zip(rows, cols))
-        fit = max(1, limit // (channels * area * cols[0].count))  # rows of cells in a block
-        many, step = max(1, fit // rows[0].count), min(fit, rows[0].count)
-        for image, first in product(range(0, images, many), range(0, rows[0].count, step)):
-            count = min(step, rows[0].count - first)
+        fit = max(1, limit // (channels * area * cols[0].cells))  # rows of cells in a block
+        many, step = max(1, fit // rows[0].cells), min(fit, rows[0].cells)
+        for image, first in product(range(0, images, many), range(0, rows[0].cells, step)):
+            cells = min(step, rows[0].cells - first)
             yield tuple(
-                Block(slice(image, image + many), Run(r.start + first * r.size, r.size, count), c)
+                Block(slice(image, image + many), Run(r.start + first * r.size, r.size, cells), c)
                 for r, c in zip(rows, cols)
             )

@@ -45,11 +45,11 @@ BLOCK = {'cpu': 1 << 19, 'cuda': 1 << 24}
 PIXEL_ROUTE = 3
 """The P×P products are the cheaper route where P is at most C / 3, measured."""
 
-TINY = 2.0**-48
-"""Smaller cells are not scaled to 1 and fade out as dead, so that gradients stay finite."""
+TINY = 2.0**-98
+"""Cells below it fade out as dead: a gradient is at most 1 / (TINY · eps), which is finite."""
 
 
-def _scaled(f: Tensor, smallest: float) -> tuple[Tensor, Tensor]:
+def _scaled(f: Tensor, smallest: Tensor | float) -> tuple[Tensor, Tensor]:
     highest, lowest = f.detach().amax((1, 2), True), f.detach().amin((1, 2), True)
     scale = torch.maximum(highest, -lowest).clamp_min(smallest)
     return f / scale, scale
@@ -61,14 +61,14 @@ def _prepare(f: Tensor, normalize: bool, center: bool) -> tuple[Tensor, Tensor |
     Normalised rows do not change with the scale of a cell, so its largest value becomes 1 and
     nothing overflows. The gradient to a centred map needs no centring: it is so already.
     """
-    scale: Tensor | float = 1.0
+    scale: Any = 1.0
     if normalize:
         f, scale = _scaled(f, TINY)
     if center:
         f = f - f[:, :1].detach()  # makes a channel that is constant exactly zero
         f = f - f.mean(1, keepdim=True)
         if normalize:
-            f, spread = _scaled(f, torch.finfo(f.dtype).eps)
+            f, spread = _scaled(f, (TINY / scale).clamp_min(torch.finfo(f.dtype).eps))
             scale = scale * spread
     return f, scale
 
@@ -171,7 +171,7 @@ class _ICCLoss(torch.autograd.Function):
                 else:
                     loss, part = (_paper_by_pixels if few else _paper_by_channels)(s, t, weight)
                 losses.append(loss)
-                if need_grad:
+                if part is not None:
                     grad = torch.empty_like(student, dtype=dtype) if grad is None else grad
                     ours.paste(part, grad)
             ctx.save_for_backward(grad)
@@ -213,7 +213,7 @@ def icc_loss(
     code's, the second the paper's equation, each averaged over the cells of the grid.
 
     With ``normalize``, a row of G whose norm is at most ``eps`` (1.2e-7 in float32) of the largest
-    in its cell counts as zero, and so do all rows of a cell below about 1e-18. It adds 1 if the
+    in its cell counts as zero, and so do all rows of a cell below about 1e-30. It adds 1 if the
     other side's row does not, 0 if it does, and gives no gradient; what reaches its channel through
     other rows stays. So a row adds 0 to 4, and all finite maps give a finite loss and gradient. The
     paper's form grows with the fourth power of the maps, and overflows with it.
