@@ -45,8 +45,8 @@ BLOCK = {'cpu': 1 << 19, 'cuda': 1 << 24}
 PIXEL_ROUTE = 3
 """The P×P products are the cheaper route where P is at most C / 3, measured."""
 
-TINY = 2.0**-98
-"""Cells below it fade out as dead: a gradient is at most 1 / (TINY · eps), which is finite."""
+TINY = 2.0**-74
+"""Smaller cells fade out as dead: 2 / (TINY · eps²), the largest number on the way, is finite."""
 
 
 def _scaled(f: Tensor, smallest: Tensor | float) -> tuple[Tensor, Tensor]:
@@ -213,7 +213,7 @@ def icc_loss(
     code's, the second the paper's equation, each averaged over the cells of the grid.
 
     With ``normalize``, a row of G whose norm is at most ``eps`` (1.2e-7 in float32) of the largest
-    in its cell counts as zero, and so do all rows of a cell below about 1e-30. It adds 1 if the
+    in its cell counts as zero, and so do all rows of a cell below about 1e-25. It adds 1 if the
     other side's row does not, 0 if it does, and gives no gradient; what reaches its channel through
     other rows stays. So a row adds 0 to 4, and all finite maps give a finite loss and gradient. The
     paper's form grows with the fourth power of the maps, and overflows with it.

@@ -4,8 +4,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ickd_mm.commands.benchmark.memory import peak_extra_bytes
 
+from ickd_mm.commands.benchmark.memory import peak_extra_bytes
 from ickd_mm.functional import icc, icc_loss, inter_channel_correlation
 from ickd_mm.functional.cells import paired_blocks
 

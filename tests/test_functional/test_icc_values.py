@@ -178,7 +178,7 @@ def test_finite_maps_of_every_size_give_finite_numbers(
     assert student.grad.isfinite().all()
 
 
-@pytest.mark.parametrize('factor', [1e-28, 1e-20, 1e-8, 3.7, 1e8, 1e30])
+@pytest.mark.parametrize('factor', [1e-20, 1e-8, 3.7, 1e8, 1e30])
 def test_the_scale_of_a_map_does_not_matter(error, route, factor):
     torch.manual_seed(0)
     student, teacher = torch.randn(2, 32, 5, 5), torch.randn(2, 32, 5, 5)
