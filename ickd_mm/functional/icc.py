@@ -37,16 +37,16 @@ from .cells import Grid, paired_blocks, parse_grid
 from .checks import check_floating, shown
 from .precision import work_dtype
 
-Weight = Tensor | float | None
 Part = tuple[Tensor, Tensor | None]
+
 BLOCK = {'cpu': 1 << 19, 'cuda': 1 << 24}
 """Numbers of a map that are worked on at once; on a CPU they should fit its cache."""
 
 PIXEL_ROUTE = 3
 """The P×P products are the cheaper route where P is at most C / 3, measured."""
 
-TINY = 2.0**-74
-"""Smaller cells fade out as dead: 2 / (TINY · eps²), the largest number on the way, is finite."""
+TINY = 2.0**-98
+"""Cells below it fade out as dead: a gradient is at most 1 / (TINY · eps), which is finite."""
 
 
 def _scaled(f: Tensor, smallest: Tensor | float) -> tuple[Tensor, Tensor]:
@@ -97,51 +97,51 @@ def _unit_rows(gram: Tensor) -> tuple[Tensor, Tensor]:
     return gram / norms, norms
 
 
-def _rows_by_channels(s: Tensor, t: Tensor, weight: Weight, turns: bool) -> Part:
+def _rows_by_channels(s: Tensor, t: Tensor, weight: Tensor | float | None, turns: bool) -> Part:
     """Normalised rows from the C×C matrices.
 
     With Δ = g/‖g‖ − h/‖h‖, the derivative of ‖Δ‖² by g is E = 2 (Δ − ½ ‖Δ‖² g/‖g‖) / ‖g‖, and G
     being symmetric in A, that by A is (E + Eᵀ) A.
     """
-    (g, a), (h, b) = _unit_rows(_gram(s)), _unit_rows(_gram(t))
+    (g, g_norm), (h, h_norm) = _unit_rows(_gram(s)), _unit_rows(_gram(t))
     delta = g - h
     rows = delta.square().sum(2, keepdim=True).clamp_max(4.0)
     if weight is None:
         return rows.sum(), None
-    e = delta.addcmul_(g, rows, value=-0.5).mul_((2 * weight / a).masked_fill(b.isinf(), 0.0))
+    w = (2 * weight / g_norm).masked_fill(h_norm.isinf(), 0.0)
+    e = delta.addcmul_(g, rows, value=-0.5).mul_(w)
     return rows.sum(), ((e + e.mT if turns else e.mT) @ s.mT).mT
 
 
-def _rows_by_pixels(s: Tensor, t: Tensor, weight: Weight, turns: bool) -> Part:
+def _rows_by_pixels(s: Tensor, t: Tensor, weight: Tensor | float | None, turns: bool) -> Part:
     """Normalised rows from P×P products.
 
     With w = 2 / (‖g‖ ‖h‖) and c = ⟨g, h⟩ / ‖g‖², a row's derivative is −w d⟨g, h⟩ + ½ w c d⟨g, g⟩,
     and d⟨g, h⟩ = daᵀ (Aᵀ B) b + aᵀ (dAᵀ B) b: through the row's own channel, and through all
     channels, which are its columns.
     """
-    aag, abh, bbh = (s @ s.mT) @ s, (s @ t.mT) @ t, (t @ t.mT) @ t
-    gg, gh, hh = ((x * y).sum(1, keepdim=True) for x, y in ((aag, s), (abh, s), (bbh, t)))
-    a, b = gg.clamp_min(0.0).sqrt(), hh.clamp_min(0.0).sqrt()
-    dead, blank = _dead(a), _dead(b)
-    a, b = a.masked_fill(dead, 1.0), b.masked_fill(blank, 1.0)
-    cos = (gh / (a * b)).clamp(-1.0, 1.0)
-    rows = (2 - 2 * cos).masked_fill(dead | blank, 1.0).masked_fill(dead & blank, 0.0)
+    sss, stt, ttt = (s @ s.mT) @ s, (s @ t.mT) @ t, (t @ t.mT) @ t
+    gg, gh, hh = ((x * y).sum(1, keepdim=True) for x, y in ((sss, s), (stt, s), (ttt, t)))
+    g_norm, h_norm = gg.clamp_min(0.0).sqrt(), hh.clamp_min(0.0).sqrt()
+    no_g, no_h = _dead(g_norm), _dead(h_norm)
+    g_norm, h_norm = g_norm.masked_fill(no_g, 1.0), h_norm.masked_fill(no_h, 1.0)
+    cos = (gh / (g_norm * h_norm)).clamp(-1.0, 1.0)
+    rows = (2 - 2 * cos).masked_fill(no_g | no_h, 1.0).masked_fill(no_g & no_h, 0.0)
     if weight is None:
         return rows.sum(), None
-    w, c = (2 * weight / (a * b)).masked_fill(dead | blank, 0.0), cos * b / a
-    own = aag.mul_(c).sub_(abh).mul_(w if turns else 0.0)
-    sw = s * w
+    w, c = (2 / (g_norm * h_norm)).masked_fill(no_g | no_h, 0.0), cos * h_norm / g_norm
+    own, sw = sss.mul_(c).sub_(stt).mul_(w if turns else 0.0), s * w
     grad = own.baddbmm_(sw @ t.mT, t, alpha=-1).baddbmm_(sw.mul_(c) @ s.mT, s)
-    return rows.sum(), grad
+    return rows.sum(), grad.mul_(weight)
 
 
-def _paper_by_channels(s: Tensor, t: Tensor, weight: Weight) -> Part:
+def _paper_by_channels(s: Tensor, t: Tensor, weight: Tensor | float | None) -> Part:
     delta = _gram(s) - _gram(t)
     loss = delta.square().sum()
     return loss, None if weight is None else ((delta * (4 * weight)) @ s.mT).mT
 
 
-def _paper_by_pixels(s: Tensor, t: Tensor, weight: Weight) -> Part:
+def _paper_by_pixels(s: Tensor, t: Tensor, weight: Tensor | float | None) -> Part:
     """‖A Aᵀ − B Bᵀ‖² = ‖Aᵀ A‖² − 2 ‖Aᵀ B‖² + ‖Bᵀ B‖²."""
     aa, ab, bb = s @ s.mT, s @ t.mT, t @ t.mT
     loss = (aa.square().sum() - 2 * ab.square().sum() + bb.square().sum()).clamp_min(0.0)
@@ -213,7 +213,7 @@ def icc_loss(
     code's, the second the paper's equation, each averaged over the cells of the grid.
 
     With ``normalize``, a row of G whose norm is at most ``eps`` (1.2e-7 in float32) of the largest
-    in its cell counts as zero, and so do all rows of a cell below about 1e-25. It adds 1 if the
+    in its cell counts as zero, and so do all rows of a cell below about 1e-30. It adds 1 if the
     other side's row does not, 0 if it does, and gives no gradient; what reaches its channel through
     other rows stays. So a row adds 0 to 4, and all finite maps give a finite loss and gradient. The
     paper's form grows with the fourth power of the maps, and overflows with it.

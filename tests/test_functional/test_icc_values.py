@@ -178,7 +178,18 @@ def test_finite_maps_of_every_size_give_finite_numbers(
     assert student.grad.isfinite().all()
 
 
-@pytest.mark.parametrize('factor', [1e-20, 1e-8, 3.7, 1e8, 1e30])
+@pytest.mark.parametrize('center', [False, True])
+def test_a_faint_row_of_a_tiny_map_has_a_finite_gradient(route, center):
+    torch.manual_seed(0)
+    student, teacher = torch.randn(1, 4, 2, 3), torch.randn(1, 4, 2, 3)
+    student[:, 0] *= 1e-6
+    teacher[:, 0] *= 1e-6
+    _, grad = value_and_grad(student * 1e-29, teacher, 1, True, center)
+    assert grad.isfinite().all()
+    assert grad[:, 0].abs().max() > 1e32
+
+
+@pytest.mark.parametrize('factor', [1e-28, 1e-20, 1e-8, 3.7, 1e8, 1e30])
 def test_the_scale_of_a_map_does_not_matter(error, route, factor):
     torch.manual_seed(0)
     student, teacher = torch.randn(2, 32, 5, 5), torch.randn(2, 32, 5, 5)
