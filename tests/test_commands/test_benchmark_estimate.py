@@ -79,7 +79,7 @@ def test_images_of_a_training_by_epochs():
     cfg = Config(dict(train_cfg=dict(max_epochs=2), train_dataloader=loader))
     assert estimate.training_images(cfg) == 2 * 1_281_167
     cfg.train_dataloader.dataset.type = 'Mine'
-    with pytest.raises(ValueError, match="'Mine' is not known"):
+    with pytest.raises(ValueError, match="the length of 'Mine' is not known"):
         estimate.training_images(cfg)
 
 

@@ -37,10 +37,10 @@ def test_peak_counts_temporaries_and_forgets_what_was_there():
     assert 12e6 <= two < 12.1e6
 
 
-def test_turns_are_taken_in_order():
+def test_rounds_are_interleaved():
     order = []
     calls = {name: (lambda name=name: order.append(name)) for name in 'ab'}
-    times = timing.in_turns(calls, budget=0, least=3)
+    times = timing.in_turns(calls, budget=0, min_rounds=3)
     assert order == ['a', 'b'] * 4
     assert [len(taken.seconds) for taken in times.values()] == [3, 3]
 

@@ -12,15 +12,9 @@ from ...preflight.model_source import student_config
 
 
 def random_batch(cfg: Config, images: int, size: tuple[int, int]) -> dict[str, Any]:
-    """Random images and labels as the config's data loader hands them to its model.
+    """Return random images of ``size`` (H, W) with labels, as an mmseg or mmpretrain loader does.
 
-    Args:
-        cfg: a config of mmseg or mmpretrain.
-        images: how many.
-        size: their height and width.
-
-    Returns:
-        ``dict(inputs=[(3, H, W) uint8, ...], data_samples=[...])``.
+    The batch is ``dict(inputs=[(3, H, W) uint8, ...], data_samples=[...])``.
     """
     student = student_config(cfg.model, cfg.get('data_preprocessor'))
     samples: list[BaseDataElement] = []

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import math
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import mmengine
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from torch.utils.flop_counter import FlopCounterMode
 
 from ...preflight.image_size import config_image_size
@@ -37,9 +38,8 @@ class Estimate:
     """What one recipe costs.
 
     Attributes:
-        config: name of the config.
         gflops: arithmetic of a training step per image, forward and backward, in 10^9
-            floating point operations (two per multiply-add); for comparison, no hour is from it.
+            floating point operations (two per multiply-add); the hours do not depend on it.
         cpu_seconds: measured processor seconds of that step per image, on one core, so that
             other processes hardly count.
         images: images seen in the whole training.
@@ -58,26 +58,16 @@ class Estimate:
 def _convolution_backward(
     grad: torch.Size, x: torch.Size, weight: torch.Size, *settings: Any, **kwargs: Any
 ) -> int:
-    """Count the gradients of a convolution; torch's own count takes grouped ones for dense.
-
-    Args:
-        grad: shape of the output's gradient.
-        x: shape of the input.
-        weight: shape of the weight, (out, in / groups, height, width).
-        settings: the operator's other arguments; the last says which gradients are asked for.
-        kwargs: what the counter adds.
-    """
+    """Count the gradients of a convolution; torch's own count takes grouped ones for dense."""
     transposed, wanted = settings[4], settings[-1]
     forward = 2 * math.prod(weight[1:]) * math.prod(x if transposed else grad)
     return forward * sum(wanted[:2])
 
 
 def without_weights(cfg: Config, folder: str) -> ConfigDict:
-    """Return the model's config with random weights where it names others: nothing is fetched.
+    """Return the model's config with random teacher weights, written to ``folder``.
 
-    Args:
-        cfg: the whole config.
-        folder: where the teacher's random weights are written.
+    Nothing is downloaded.
     """
     init_default_scope(cfg.get('default_scope') or 'mmengine')
     student = read_student(cfg.model, cfg.get('data_preprocessor'))
@@ -100,20 +90,26 @@ def training_images(cfg: Config) -> int:
         return cfg.train_cfg.max_iters * cfg.train_dataloader.batch_size
     kind = type_name(cfg.train_dataloader.dataset)
     if kind not in EPOCH_LENGTHS:
-        raise ValueError(f'length of {kind!r} is not known, one of {sorted(EPOCH_LENGTHS)} is')
+        known = ', '.join(EPOCH_LENGTHS)
+        raise ValueError(f'the length of {kind!r} is not known, only that of {known}')
     return cfg.train_cfg.max_epochs * EPOCH_LENGTHS[kind]
 
 
-def core_speed(rounds: int = 5) -> float:
+def _cpu_seconds(call: Callable[[], Any], rounds: int) -> float:
+    """Return the processor seconds of the fastest round."""
+    taken = []
+    for _ in range(rounds):
+        start = time.process_time()
+        call()
+        taken.append(time.process_time() - start)
+    return min(taken)
+
+
+def core_speed(rounds: int = 6) -> float:
     """Return how many operations one processor second does at best, by a float32 product."""
     side = 1024
     a, out = torch.randn(side, side), torch.empty(side, side)
-    taken = []
-    for _ in range(rounds + 1):
-        start = time.process_time()
-        torch.mm(a, a, out=out)
-        taken.append(time.process_time() - start)
-    return 2 * side**3 / min(taken[1:])
+    return 2 * side**3 / _cpu_seconds(lambda: torch.mm(a, a, out=out), rounds)
 
 
 def estimate(file: str, images: int, speedup: float, rounds: int = 2) -> Estimate:
@@ -141,14 +137,10 @@ def estimate(file: str, images: int, speedup: float, rounds: int = 2) -> Estimat
     counts = {torch.ops.aten.convolution_backward: _convolution_backward}
     with FlopCounterMode(display=False, custom_mapping=counts) as counter:
         step()
-    taken = []
-    for _ in range(rounds):
-        start = time.process_time()
-        step()
-        taken.append((time.process_time() - start) / images)
+    seconds = _cpu_seconds(step, rounds) / images
     flops, seen = counter.get_total_flops() / images, training_images(cfg)
-    hours = seen * min(taken) / speedup / 3600
-    return Estimate(Path(file).stem, flops / 1e9, min(taken), seen, hours, hours / 8)
+    hours = seen * seconds / speedup / 3600
+    return Estimate(Path(file).stem, flops / 1e9, seconds, seen, hours, hours / 8)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -169,18 +161,18 @@ def run(args: Any) -> None:
         for file in args.configs:
             found.append(estimate(file, args.images, args.tflops * 1e12 / speed))
             if args.json:
-                text = json.dumps([asdict(one) for one in found], indent=2)
-                Path(args.json).write_text(text + '\n')
+                figures = [asdict(one) for one in found]
+                mmengine.dump(figures, args.json, file_format='json', indent=2)
     finally:
         torch.set_num_threads(threads)
-    table = Table(
-        title='Estimate, not measured on a GPU',
-        caption=f'one core, {speed / 1e9:.0f} GFLOP/s; a GPU taken to sustain '
-        f'{args.tflops:g} TFLOP/s, {args.tflops * 1e12 / speed:.0f} times that',
+    headings = ('GFLOP / image', 'CPU s / image', 'hours, 1 GPU', 'hours, 8 GPUs')
+    table = Table('config', *(Column(heading, justify='right') for heading in headings))
+    table.title = 'Estimate, not measured on a GPU'
+    table.caption = (
+        f'one core, {speed / 1e9:.0f} GFLOP/s; a GPU taken to sustain '
+        f'{args.tflops:g} TFLOP/s, {args.tflops * 1e12 / speed:.0f} times that'
     )
-    for column in ('config', 'GFLOP / image', 'CPU s / image', 'hours, 1 GPU', 'hours, 8 GPUs'):
-        table.add_column(column, justify='left' if column == 'config' else 'right')
-    for got in found:
-        figures = (got.gflops, got.cpu_seconds, got.hours, got.hours_on_8)
-        table.add_row(got.config, *(f'{figure:.3g}' for figure in figures))
+    for one in found:
+        cells = (one.gflops, one.cpu_seconds, one.hours, one.hours_on_8)
+        table.add_row(one.config, *(f'{cell:.3g}' for cell in cells))
     Console(width=110).print(table)

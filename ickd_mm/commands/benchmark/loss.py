@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
+import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import mmengine
 import torch
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from ...functional import icc_loss
 from .memory import peak_extra_bytes
 from .naive import naive_loss
-from .timing import Times, in_turns
+from .timing import in_turns
 
 
 class Case(NamedTuple):
@@ -60,17 +62,12 @@ CASES = [
 
 def machine(device: str) -> dict[str, Any]:
     """Describe what the figures were measured on."""
-    cpu = platform.processor() or platform.machine()
     info = Path('/proc/cpuinfo')
-    if info.exists():
-        names = [
-            x.split(':')[1].strip() for x in info.read_text().splitlines() if 'model name' in x
-        ]
-        cpu = names[0] if names else cpu
+    cpu = re.search('model name.*: (.*)', info.read_text() if info.exists() else '')
     on_gpu = torch.device(device).type == 'cuda'
     return {
         'device': torch.cuda.get_device_name(device) if on_gpu else 'cpu',
-        'cpu': cpu,
+        'cpu': cpu[1] if cpu else platform.processor() or platform.machine(),
         'cores': os.cpu_count(),
         'threads': torch.get_num_threads(),
         'OMP_WAIT_POLICY': os.environ.get('OMP_WAIT_POLICY', 'default'),
@@ -81,20 +78,17 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def measure(case: Case, device: str, budget: float, memory: bool) -> dict[str, Any]:
-    """Measure one case: times in turns, then peak memory."""
+    """Measure one case: times in interleaved rounds, then peak memory."""
     generator = torch.Generator().manual_seed(0)
     other = case.teacher or case.student
     student = torch.randn(case.student, generator=generator).to(device).requires_grad_()
     teacher = torch.randn(other, generator=generator).to(device)
 
-    def step(loss: Callable[..., torch.Tensor]) -> Callable[[], None]:
-        def run() -> None:
-            student.grad = None
-            loss(student, teacher, case.grid, case.normalize).backward()
+    def step(loss: Callable[..., torch.Tensor]) -> None:
+        student.grad = None
+        loss(student, teacher, case.grid, case.normalize).backward()
 
-        return run
-
-    calls = {'naive': step(naive_loss), 'ours': step(icc_loss)}
+    calls = {'naive': partial(step, naive_loss), 'ours': partial(step, icc_loss)}
     times = in_turns(calls, device, budget)
     row: dict[str, Any] = {
         'student': case.student,
@@ -106,7 +100,7 @@ def measure(case: Case, device: str, budget: float, memory: bool) -> dict[str, A
         'target': case.target,
         'memory_target': case.memory_target,
         **{f'{name}_ms': 1e3 * taken.median for name, taken in times.items()},
-        **{f'{name}_spread': _spread(taken) for name, taken in times.items()},
+        **{f'{name}_spread': round(taken.spread, 3) for name, taken in times.items()},
     }
     if memory:
         for name, call in calls.items():
@@ -116,19 +110,13 @@ def measure(case: Case, device: str, budget: float, memory: bool) -> dict[str, A
     return row
 
 
-def _spread(times: Times) -> float:
-    return round(times.spread, 3)
-
-
 def table(rows: list[dict[str, Any]], about: dict[str, Any]) -> Table:
     """Lay the rows out for a terminal."""
-    described = ', '.join(f'{key} {value}' for key, value in about.items())
-    shown = Table(title='ICC loss, forward + backward, medians of interleaved rounds')
-    shown.caption = described
-    for name in ('student', 'teacher', 'grid', 'form'):
-        shown.add_column(name)
-    for name in ('naive ms', 'ours ms', 'ratio', 'wanted', 'naive MiB', 'ours MiB', 'share'):
-        shown.add_column(name, justify='right')
+    figures = ('naive ms', 'ours ms', 'ratio', 'wanted', 'naive MiB', 'ours MiB', 'share')
+    right = (Column(heading, justify='right') for heading in figures)
+    shown = Table('student', 'teacher', 'grid', 'form', *right)
+    shown.title = 'ICC loss, forward + backward, medians of interleaved rounds'
+    shown.caption = ', '.join(f'{key} {value}' for key, value in about.items())
     for row in rows:
         other = '' if row['teacher'] == row['student'] else '×'.join(map(str, row['teacher'][2:]))
         memory = ['', '', '']
@@ -154,7 +142,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', default='cpu', help='cpu (default) or cuda[:n]')
     parser.add_argument('--json', type=Path, help='also write the figures to this file')
     parser.add_argument('--threads', type=int, help='CPU threads (default: what PyTorch takes)')
-    parser.add_argument('--budget', type=float, default=5.0, help='seconds a line, about')
+    parser.add_argument('--budget', type=float, default=5.0, help='seconds per line, about')
     parser.add_argument('--only', type=int, nargs='+', help='numbers of the lines, from 0')
     parser.add_argument('--no-memory', action='store_true', help='leave peak memory out')
 
@@ -171,5 +159,4 @@ def run(args: argparse.Namespace) -> None:
         console.print(f'{len(rows)}/{len(picked)}', style='dim', highlight=False)
     console.print(table(rows, about))
     if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps({'machine': about, 'lines': rows}, indent=1) + '\n')
+        mmengine.dump({'machine': about, 'lines': rows}, args.json, file_format='json', indent=1)

@@ -25,11 +25,7 @@ def naive_loss(
 ) -> Tensor:
     """Build both C×C matrices of every cell, subtract, square, sum; autograd does the rest.
 
-    Args:
-        student: (N, C, H, W).
-        teacher: (N, C, H', W').
-        grid: cells down and across, batched where all are equally large.
-        normalize: the row-normalised form; else the paper's.
+    The arguments are those of :func:`ickd_mm.icc_loss`.
     """
     total = student.new_zeros(())
     for ours, theirs in zip(_cells(student, grid), _cells(teacher, grid)):

@@ -1,21 +1,21 @@
 """``tools/benchmark.py step``: a distilled training step against the minimum that it must cost.
 
 The floor is the plain teacher's forward up to its last tap, without gradient, plus the whole
-training step of the undistilled student. Beside it stand the distiller's own step, and the same
-with the teacher's forward run to its end. All take turns in one process.
+training step of the undistilled student. It is compared with the distiller's own step, and with
+the same step where the teacher's forward runs to its end. All are interleaved in one process.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
+import mmengine
 import torch
 from mmengine.config import Config, DictAction
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from ...preflight.model_source import student_config
 from ...registry import is_distiller
@@ -32,9 +32,9 @@ NAMES = {
 
 
 def measure(steps: Steps, budget: float, memory: bool) -> dict[str, Any]:
-    """Time the steps in turns and their parts; return everything that is printed."""
+    """Time the steps and their parts in interleaved rounds; return everything that is printed."""
     calls = {name: getattr(steps, name) for name in NAMES}
-    times = in_turns(calls, steps.device, budget, most=1000)
+    times = in_turns(calls, steps.device, budget, max_rounds=1000)
     parts = in_turns(steps.parts(), steps.device, budget / 3)
     total = sum(taken.median for taken in parts.values())
     rows: dict[str, Any] = {}
@@ -55,7 +55,7 @@ def measure(steps: Steps, budget: float, memory: bool) -> dict[str, Any]:
 
 
 def _row(taken: Times, floor: Times, images: int) -> dict[str, float]:
-    """A line of the table; the ratio is the median of each round's own."""
+    """Return a line of the table; its ratio is the median of the ratios of the rounds."""
     ratios = Times([a / b for a, b in zip(taken.seconds, floor.seconds)])
     return dict(
         seconds=taken.median,
@@ -69,10 +69,10 @@ def _row(taken: Times, floor: Times, images: int) -> dict[str, float]:
 
 def table(config: str, figures: dict[str, Any], about: dict[str, Any]) -> Table:
     """Lay the figures out for the terminal."""
-    shown = Table(title=f'{config}, input {"×".join(map(str, figures["input"]))}')
+    headings = ('seconds', '/ floor', 'images / s', 'peak extra MiB')
+    shown = Table('step', *(Column(heading, justify='right') for heading in headings))
+    shown.title = f'{config}, input {"×".join(map(str, figures["input"]))}'
     shown.caption = ', '.join(f'{key} {value}' for key, value in about.items())
-    for column in ('step', 'seconds', '/ floor', 'images / s', 'peak extra MiB'):
-        shown.add_column(column, justify='left' if column == 'step' else 'right')
     for name, row in figures['steps'].items():
         shown.add_row(
             NAMES[name],
@@ -140,5 +140,4 @@ def run(args: argparse.Namespace) -> None:
         f"teacher's features differ by {figures['feature_error']:.1e} from the plain one's"
     )
     if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps({'machine': about, **figures}, indent=1) + '\n')
+        mmengine.dump({'machine': about, **figures}, args.json, file_format='json', indent=1)

@@ -43,17 +43,12 @@ class Steps:
         self.alone = alone.train().to(device, memory_format=layout)
         self.teacher.to(device, memory_format=layout)
         self.distiller.train().to(device, memory_format=layout)
-        self.wrappers = {m: build_optim_wrapper(m, cfg.optim_wrapper) for m in self._trained()}
+        models = self.alone, self.distiller
+        self.wrappers = {m: build_optim_wrapper(m, cfg.optim_wrapper) for m in models}
         self.images = cfg.train_dataloader.batch_size
         self.batch = random_batch(cfg, self.images, config_image_size(cfg))
-        self.inputs = self._inputs(layout)
-
-    def _trained(self) -> tuple[BaseModel, BaseModel]:
-        return self.alone, self.distiller
-
-    def _inputs(self, layout: torch.memory_format) -> torch.Tensor:
         data = self.alone.data_preprocessor(copy.deepcopy(self.batch), True)
-        return data['inputs'].to(memory_format=layout)
+        self.inputs: torch.Tensor = data['inputs'].to(memory_format=layout)
 
     def _train(self, model: BaseModel) -> None:
         model.train_step(copy.deepcopy(self.batch), self.wrappers[model])
@@ -73,17 +68,14 @@ class Steps:
 
     @torch.no_grad()
     def feature_error(self) -> float:
-        """How far the distiller's teacher is from the unchanged one: ‖difference‖ / ‖feature‖.
-
-        The largest of its taps.
-        """
+        """Return the largest ‖difference‖ / ‖feature‖ of the distiller's teacher and the plain."""
         plain = self.plain_teacher()
         with self.wrappers[self.distiller].optim_context(self.distiller):
             ours = self.distiller.teacher(self.inputs)
         return max(((x - plain[tap]).norm() / plain[tap].norm()).item() for tap, x in ours.items())
 
     def floor(self) -> None:
-        """Both of them."""
+        """The plain teacher's forward and the undistilled student's step."""
         self.plain_teacher()
         self.student()
 
@@ -92,13 +84,13 @@ class Steps:
         self._train(self.distiller)
 
     def full(self) -> None:
-        """The same, with all of the teacher's forward."""
+        """The distiller's training step, with the teacher's forward run to its end."""
         self.distiller.teacher.stop = False
         self._train(self.distiller)
         self.distiller.teacher.stop = True
 
     def parts(self) -> dict[str, Callable[[], None]]:
-        """Where the time goes: what the distiller's step is made of, each by itself."""
+        """Return the parts of the distiller's step, each to be timed by itself."""
         context = self.wrappers[self.distiller].optim_context
         with torch.no_grad(), context(self.distiller):
             wanted = self.distiller.teacher(self.inputs)

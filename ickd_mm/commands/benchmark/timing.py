@@ -1,4 +1,4 @@
-"""Times of several calls, taken in turns so that a busy machine slows all of them alike."""
+"""Time several calls in interleaved rounds, so that a busy machine slows all of them alike."""
 
 from __future__ import annotations
 
@@ -45,24 +45,24 @@ def in_turns(
     calls: dict[str, Callable[[], Any]],
     device: str = 'cpu',
     budget: float = 5.0,
-    least: int = 3,
-    most: int = 25,
+    min_rounds: int = 3,
+    max_rounds: int = 25,
 ) -> dict[str, Times]:
     """Time calls one after the other, round by round.
 
     Args:
         calls: name → call; each is run once before the clock starts.
         device: where they run.
-        budget: seconds after which no further round begins.
-        least: fewest rounds, whatever they take.
-        most: rounds at most.
+        budget: seconds after which no further round begins, once ``min_rounds`` are done.
+        min_rounds: rounds that are run however long they take.
+        max_rounds: rounds after which the timing ends.
     """
     for call in calls.values():
         call()
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     start = time.perf_counter()
-    for done in range(most):
-        if done >= least and time.perf_counter() - start > budget:
+    for done in range(max_rounds):
+        if done >= min_rounds and time.perf_counter() - start > budget:
             break
         for name, call in calls.items():
             seconds[name].append(once(call, device))
