@@ -1,10 +1,7 @@
 """Measure the loss, a training step, or the hours of a whole training."""
 
-from __future__ import annotations
-
 import argparse
 import importlib
-import importlib.util
 
 COMMANDS = {
     'loss': 'the ICC loss against its naive form: time and memory',
@@ -13,19 +10,13 @@ COMMANDS = {
 }
 
 
-def main() -> None:
-    """Parse the command line and run the subcommand."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    subparsers = parser.add_subparsers(dest='command', required=True)
-    modules = {}
-    for name, about in COMMANDS.items():
-        if importlib.util.find_spec(f'ickd_mm.commands.benchmark.{name}') is None:
-            continue
-        modules[name] = importlib.import_module(f'ickd_mm.commands.benchmark.{name}')
-        modules[name].add_arguments(subparsers.add_parser(name, help=about, description=about))
-    args = parser.parse_args()
-    modules[args.command].run(args)
-
-
 if __name__ == '__main__':
-    main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    subparsers = parser.add_subparsers(required=True)
+    for name, about in COMMANDS.items():
+        module = importlib.import_module(f'ickd_mm.commands.benchmark.{name}')
+        subparser = subparsers.add_parser(name, help=about, description=about)
+        subparser.set_defaults(run=module.run)
+        module.add_arguments(subparser)
+    args = parser.parse_args()
+    args.run(args)

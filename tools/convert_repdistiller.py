@@ -1,7 +1,5 @@
 """Turn a public teacher of the CIFAR field (RepDistiller's format) into one of ours."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -10,9 +8,7 @@ import torch
 from ickd_mm.checkpoint import read_checkpoint
 from ickd_mm.checkpoint.repdistiller import PARAMETERS, convert
 
-
-def main() -> None:
-    """Parse the command line and convert."""
+if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         'checkpoint', metavar='IN', help='e.g. resnet32x4_vanilla/ckpt_epoch_240.pth'
@@ -36,7 +32,3 @@ def main() -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     torch.save({'meta': {'arch': name}, 'state_dict': state}, out)
     print(f'{out}: {name}, {PARAMETERS[name]:,} parameters with 100 classes, {len(state)} tensors')
-
-
-if __name__ == '__main__':
-    main()

@@ -1,7 +1,5 @@
 """Train teacher, student and distilled student on the offline digits, and show the result."""
 
-from __future__ import annotations
-
 import argparse
 
 from ickd_mm.commands.demo.command import run_demo

@@ -1,16 +1,12 @@
 """Write the student's weights alone; they load strictly into the plain student."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
 import ickd_mm  # noqa: F401  (closes the stack's gaps)
 from ickd_mm.checkpoint.export import export_student
 
-
-def main() -> None:
-    """Parse the command line and export."""
+if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('checkpoint', help='checkpoint of a run')
     parser.add_argument('out', help='file to write, .pth or .safetensors')
@@ -20,7 +16,3 @@ def main() -> None:
     except (OSError, ValueError) as error:
         parser.error(str(error))
     print(f'{args.out}: {tensors} tensors, {size / 1e6:.2f} MB')
-
-
-if __name__ == '__main__':
-    main()

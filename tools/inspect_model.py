@@ -1,7 +1,5 @@
 """Print what can be tapped in a config's models; for a distiller, its pairs side by side."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -9,9 +7,7 @@ from mmengine.config import DictAction
 
 from ickd_mm.commands.inspect.command import inspect
 
-
-def main() -> None:
-    """Parse the command line and inspect."""
+if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file or package::path, distilled or not')
     parser.add_argument('--shape', nargs=2, type=int, metavar=('H', 'W'), help='image size')
@@ -28,7 +24,3 @@ def main() -> None:
         inspect(args)
     except (FileNotFoundError, KeyError, RuntimeError, TypeError, ValueError) as error:
         parser.error(str(error.args[0] if isinstance(error, KeyError) else error))
-
-
-if __name__ == '__main__':
-    main()

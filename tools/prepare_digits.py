@@ -1,16 +1,13 @@
 """Make the offline digits data set (no download)."""
 
-from __future__ import annotations
-
 import argparse
+from functools import partial
 
 from rich.progress import track
 
 from ickd_mm.commands.demo.dataset import prepare_digits
 
-
-def main() -> None:
-    """Parse the command line and make the set."""
+if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--root', default='data/digits', help='folder to make [%(default)s]')
     parser.add_argument('--train', type=int, default=500, help='training scenes [%(default)s]')
@@ -18,17 +15,8 @@ def main() -> None:
     parser.add_argument('--seed', type=int, default=0, help='decides every pixel [%(default)s]')
     args = parser.parse_args()
     try:
-        made = prepare_digits(
-            args.root,
-            args.train,
-            args.val,
-            args.seed,
-            lambda files, total: track(files, f'Making {args.root}', total),
-        )
+        progress = partial(track, description=f'Making {args.root}')
+        made = prepare_digits(args.root, args.train, args.val, args.seed, progress)
     except (ValueError, FileExistsError) as error:
         parser.error(str(error))
-    print(f'{args.root}: {"made" if made else "already there, whole"}')
-
-
-if __name__ == '__main__':
-    main()
+    print(f'{args.root}: {"made" if made else "already complete"}')

@@ -15,12 +15,10 @@ META = ('dataset_meta', 'cfg', 'experiment_name', 'seed', 'iter', 'epoch')
 
 
 def export_student(checkpoint: Path, out: Path) -> tuple[int, int]:
-    """Write the weights of a run's student.
+    """Write the student's weights from a checkpoint of a distilled or plain run.
 
-    Args:
-        checkpoint: a checkpoint of a distilled or plain run.
-        out: ``.pth`` gets ``{'meta', 'state_dict'}`` as mmengine's loaders take it,
-            ``.safetensors`` the tensors alone.
+    A ``.pth`` file gets ``{'meta', 'state_dict'}``, as mmengine's loaders expect, a
+    ``.safetensors`` file the tensors alone.
 
     Returns:
         Number of tensors and of bytes written.
@@ -37,7 +35,7 @@ def export_student(checkpoint: Path, out: Path) -> tuple[int, int]:
     loaded = read_checkpoint(checkpoint)
     state = loaded.get('state_dict') if isinstance(loaded, dict) else None
     if not isinstance(state, dict):
-        raise ValueError(f"{str(checkpoint)!r} holds no 'state_dict': no checkpoint of a run")
+        raise ValueError(f"{str(checkpoint)!r} has no 'state_dict': it is not a run's checkpoint")
     own = () if EXTRA in loaded else OWN_PARTS  # a packed checkpoint holds the student alone
     weights: dict[str, Tensor] = {
         key: value.contiguous() for key, value in state.items() if not key.startswith(own)

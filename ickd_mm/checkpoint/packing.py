@@ -19,7 +19,7 @@ def to_plain(value: Any, path: str, dropped: list[str]) -> Any:
     """Copy nested containers, leaving only what ``weights_only`` loading takes.
 
     Dict-likes become dicts, numpy values Python numbers and lists, log histories dicts of
-    two tensors and a length. What fits nowhere is left out and its path added to ``dropped``.
+    two tensors and a length. Anything else is left out and its path added to ``dropped``.
     """
     if value is None or isinstance(value, (bool, int, float, str, bytes, Tensor)):
         return value.item() if isinstance(value, np.generic) else value
@@ -42,12 +42,8 @@ def pack(checkpoint: dict[str, Any], distiller: bool = True) -> list[str]:
     """Make a runner's checkpoint a student checkpoint, in place.
 
     ``state_dict`` keeps the student alone; connectors and losses with weights move to
-    ``checkpoint['ickd_mm']``; everything that is not a tensor becomes a plain value.
-
-    Args:
-        checkpoint: as the runner is about to save it.
-        distiller: whether a distiller made it; a plain model keeps every weight, whatever its
-            parts are called.
+    ``checkpoint['ickd_mm']``; everything that is not a tensor becomes a plain value. A model that
+    is not a ``distiller`` keeps every weight, whatever its parts are called.
 
     Returns:
         Paths of what had to be left out (nothing that resuming needs, normally none).
@@ -65,11 +61,7 @@ def pack(checkpoint: dict[str, Any], distiller: bool = True) -> list[str]:
 def unpack(checkpoint: dict[str, Any], distiller: bool = True) -> None:
     """Undo :func:`pack` in place, as far as a resuming runner needs it.
 
-    Checkpoints that were never packed pass through unchanged.
-
-    Args:
-        checkpoint: as loaded.
-        distiller: whether a distiller loads it; a plain student gets no connectors.
+    Checkpoints that were never packed stay as they are; a plain student gets no connectors.
     """
     own = checkpoint.pop(EXTRA, {})
     if distiller:

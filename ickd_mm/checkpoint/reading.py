@@ -33,40 +33,25 @@ def _history_method(owner: Any, name: str) -> Any:
     raise pickle.UnpicklingError(f'asks for attribute {name!r} of {owner!r}')
 
 
-def _kinds() -> list[type]:
-    return [type(np.dtype(kind)) for kind in ('bool', 'int32', 'int64', 'float32', 'float64')]
-
-
-def _allowed() -> list[Any]:
-    return [
-        (_history_method, 'builtins.getattr'),
-        (multiarray._reconstruct, 'numpy.core.multiarray._reconstruct'),
-        (multiarray._reconstruct, 'numpy._core.multiarray._reconstruct'),
-        (multiarray.scalar, 'numpy.core.multiarray.scalar'),
-        (multiarray.scalar, 'numpy._core.multiarray.scalar'),
-        HistoryBuffer,
-        np.ndarray,
-        np.dtype,
-        *_kinds(),
-    ]
+_NUMBERS = ('bool', 'int32', 'int64', 'float32', 'float64')
+_CLASSES = (HistoryBuffer, np.ndarray, np.dtype, *(type(np.dtype(name)) for name in _NUMBERS))
+_NAMES = {
+    'builtins.getattr': _history_method,
+    'numpy.core.multiarray._reconstruct': multiarray._reconstruct,
+    'numpy._core.multiarray._reconstruct': multiarray._reconstruct,
+    'numpy.core.multiarray.scalar': multiarray.scalar,
+    'numpy._core.multiarray.scalar': multiarray.scalar,
+    **{f'{kind.__module__}.{kind.__name__}': kind for kind in _CLASSES},
+}
 
 
 def _load(path: str, map_location: Any) -> Any:
     """Let torch read what is made of tensors, plain values and the names above."""
     if digit_version(torch.__version__) >= digit_version('2.6'):
-        with torch.serialization.safe_globals(_allowed()):
+        with torch.serialization.safe_globals([(value, name) for name, value in _NAMES.items()]):
             return torch.load(path, map_location=map_location, weights_only=True)
-    pairs = (e if isinstance(e, tuple) else (e, f'{e.__module__}.{e.__name__}') for e in _allowed())
-    names = {name: entry for entry, name in pairs}
-    reader = reader_of(names, (HistoryBuffer, np.ndarray, np.dtype, *_kinds()))
+    reader = reader_of(_NAMES, _CLASSES)
     return torch.load(path, map_location, pickle_module=reader, weights_only=False)
-
-
-def _without_code(loaded: Any) -> Any:
-    """Drop the text that mmengine's ``resume`` would run as a Python file."""
-    if isinstance(loaded, dict) and isinstance(loaded.get('meta'), dict):
-        loaded['meta'].pop('config', None)
-    return loaded
 
 
 def read_checkpoint(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
@@ -85,7 +70,7 @@ def read_checkpoint(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
     if not os.path.isfile(path):
         raise FileNotFoundError(f'checkpoint {path!r} does not exist')
     try:
-        return _without_code(_load(path, map_location))
+        loaded = _load(path, map_location)
     except pickle.UnpicklingError as error:
         reason = str(error).split('\n')[0].replace('Weights only load failed. ', '')
         detail = next((s for s in str(error).split('\n') if 'Unsupported' in s), reason)
@@ -93,6 +78,9 @@ def read_checkpoint(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
             f'checkpoint {path!r} is refused: it holds more than weights and plain values '
             f'({detail.strip()}). Reading it could run code; convert it where you trust it'
         ) from error
-    except Exception as error:  # what broken bytes lead to is not for torch to foresee
+    except Exception as error:  # broken bytes can make torch raise anything
         reason = f'{type(error).__name__}: {error}'.split('\n')[0]
         raise ValueError(f'{path!r} is not a whole checkpoint: {reason}') from error
+    if isinstance(loaded, dict) and isinstance(loaded.get('meta'), dict):
+        loaded['meta'].pop('config', None)  # mmengine's resume would run this text as Python
+    return loaded

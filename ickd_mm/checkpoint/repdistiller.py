@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -37,7 +36,6 @@ PARAMETERS = {
     'shufflenet_v2': 1_355_528,
 }
 BUFFERS = ('running_mean', 'running_var', 'num_batches_tracked')
-Rule = tuple[str, str | Callable[[re.Match], str]]
 
 _CONV_BN = {'0': 'conv', '1': 'bn'}
 _INVERTED = {
@@ -45,93 +43,59 @@ _INVERTED = {
     for n, part in enumerate(('expand', 'depthwise', 'project'))
     for i, kind in enumerate(('conv', 'bn'))
 }
-# Units of ShuffleNetV2 by the number of their convolutions: (branch, place in it).
-_SHUFFLE_V2 = {
-    3: ('branch2.0', 'branch2.1', 'branch2.2'),
-    5: ('branch1.0', 'branch1.1', 'branch2.0', 'branch2.1', 'branch2.2'),
-}
+# A unit of ShuffleNetV2: its last three convolutions are branch 2, any before them branch 1.
+_BRANCHES = ('branch1.0', 'branch1.1', 'branch2.0', 'branch2.1', 'branch2.2')
 
 
 def _shuffle_unit(match: re.Match) -> str:
     stage, unit, kind, number = match.groups()
-    places = _SHUFFLE_V2[5 if unit == '0' else 3]
-    return f'layers.{int(stage) - 1}.{unit}.{places[int(number) - 1]}.{kind}.'
+    branch = _BRANCHES[int(number) - 1 if unit == '0' else int(number) + 1]
+    return f'layers.{int(stage) - 1}.{unit}.{branch}.{kind}.'
 
 
-@dataclass(frozen=True)
-class Family:
-    """Networks whose keys are built alike.
-
-    Attributes:
-        sign: a key that this family has and no family behind it in :data:`FAMILIES`.
-        classifier: beginning of the keys of the last linear layer.
-        rules: pattern at a key's beginning -> what stands there in our backbone; the first
-            that fits counts.
-    """
-
-    sign: str
-    classifier: str
-    rules: tuple[Rule, ...]
-
-    def rename(self, key: str) -> str:
-        """Return our name for a key.
-
-        Raises:
-            ValueError: if no rule fits.
-        """
-        if key.startswith(self.classifier):
-            return 'head.fc.' + key.removeprefix(self.classifier)
-        for pattern, ours in self.rules:
-            renamed, count = re.subn(f'^{pattern}', ours, key)
-            if count:
-                return f'backbone.{renamed}'
-        raise ValueError(f'key {key!r} belongs to no part of such a network')
-
-
-_PLAIN: Rule = (r'(conv1|bn1|layer\d\.\d+)\.', r'\1.')
+# Family -> a key that no family below it has, and the beginning of its last linear layer's keys.
 FAMILIES = {
-    'wide ResNet': Family(
-        'block1.layer.0.bn1.weight',
-        'fc.',
-        (
-            (r'block(\d)\.layer\.(\d+)\.convShortcut\.', r'layer\1.\2.shortcut.'),
-            (r'block(\d)\.layer\.', r'layer\1.'),
-            _PLAIN,
-        ),
-    ),
-    'VGG with batch norm': Family(
-        'block0.1.running_mean',
-        'classifier.',
-        ((r'block(\d)\.', lambda m: f'layer{int(m[1]) + 1}.'),),
-    ),
-    'MobileNetV2': Family(
-        'blocks.0.0.conv.0.weight',
-        'classifier.0.',
-        (
-            (r'conv([12])\.([01])\.', lambda m: f'conv{m[1]}.{_CONV_BN[m[2]]}.'),
-            (
-                r'blocks\.(\d)\.(\d+)\.conv\.([013467])\.',
-                lambda m: f'layer{int(m[1]) + 1}.{m[2]}.{_INVERTED[m[3]]}.',
-            ),
-        ),
-    ),
-    'ShuffleNetV2': Family(
-        'layer1.0.conv5.weight',
-        'linear.',
-        (
-            (r'layer(\d)\.(\d+)\.(conv|bn)(\d)\.', _shuffle_unit),
-            (r'(conv|bn)1\.', r'conv1.\1.'),
-            (r'(conv|bn)2\.', r'layers.3.\1.'),
-        ),
-    ),
-    'ResNet of four stages': Family(
-        'layer4.0.shortcut.0.weight',
-        'linear.',
-        ((r'(layer\d\.\d+)\.shortcut\.', r'\1.downsample.'), _PLAIN),
-    ),
-    'ShuffleNetV1': Family('linear.weight', 'linear.', (_PLAIN,)),
-    'ResNet of three stages': Family('layer3.0.bn2.weight', 'fc.', (_PLAIN,)),
+    'wide ResNet': ('block1.layer.0.bn1.weight', 'fc.'),
+    'VGG with batch norm': ('block0.1.running_mean', 'classifier.'),
+    'MobileNetV2': ('blocks.0.0.conv.0.weight', 'classifier.0.'),
+    'ShuffleNetV2': ('layer1.0.conv5.weight', 'linear.'),
+    'ResNet of four stages': ('layer4.0.shortcut.0.weight', 'linear.'),
+    'ShuffleNetV1': ('linear.weight', 'linear.'),
+    'ResNet of three stages': ('layer3.0.bn2.weight', 'fc.'),
 }
+# Family -> pattern at the beginning of a key -> our backbone's name for it; the first match counts.
+_PLAIN = {r'(conv1|bn1|layer\d\.\d+)\.': r'\1.'}
+RULES: dict[str, dict[str, str | Callable[[re.Match], str]]] = {
+    'wide ResNet': {
+        r'block(\d)\.layer\.(\d+)\.convShortcut\.': r'layer\1.\2.shortcut.',
+        r'block(\d)\.layer\.': r'layer\1.',
+        **_PLAIN,
+    },
+    'VGG with batch norm': {r'block(\d)\.': lambda m: f'layer{int(m[1]) + 1}.'},
+    'MobileNetV2': {
+        r'conv([12])\.([01])\.': lambda m: f'conv{m[1]}.{_CONV_BN[m[2]]}.',
+        r'blocks\.(\d)\.(\d+)\.conv\.([013467])\.': (
+            lambda m: f'layer{int(m[1]) + 1}.{m[2]}.{_INVERTED[m[3]]}.'
+        ),
+    },
+    'ShuffleNetV2': {
+        r'layer(\d)\.(\d+)\.(conv|bn)(\d)\.': _shuffle_unit,
+        r'(conv|bn)1\.': r'conv1.\1.',
+        r'(conv|bn)2\.': r'layers.3.\1.',
+    },
+    'ResNet of four stages': {r'(layer\d\.\d+)\.shortcut\.': r'\1.downsample.', **_PLAIN},
+}
+
+
+def _rename(key: str, family: str) -> str:
+    _, classifier = FAMILIES[family]
+    if key.startswith(classifier):
+        return 'head.fc.' + key.removeprefix(classifier)
+    for pattern, ours in RULES.get(family, _PLAIN).items():
+        renamed, count = re.subn(f'^{pattern}', ours, key)
+        if count:
+            return f'backbone.{renamed}'
+    raise ValueError(f'key {key!r} belongs to no part of such a network')
 
 
 def _state_dict(checkpoint: Any) -> dict[str, Tensor]:
@@ -171,27 +135,27 @@ def convert(checkpoint: Any, arch: str | None = None) -> tuple[str, dict[str, Te
 
     Args:
         checkpoint: what the file holds.
-        arch: a name of :data:`PARAMETERS` that it has to be; found out if left out.
+        arch: the expected name, one of :data:`PARAMETERS`; any if left out.
 
     Returns:
         The network's name and its state dict, ``backbone.…`` and ``head.fc.…``.
 
     Raises:
-        ValueError: if it is not such a checkpoint, of an unknown network, or of another
-            than ``arch``: what was expected and what was found.
+        ValueError: if it is not such a checkpoint, or of a network that is unknown or is not
+            ``arch``: what was expected and what was found.
     """
     if arch is not None and arch not in PARAMETERS:
         raise ValueError(f'arch must be one of {", ".join(PARAMETERS)}, got {arch!r}')
     weights = _state_dict(checkpoint)
-    known = next((name for name, family in FAMILIES.items() if family.sign in weights), None)
+    known = next((family for family, (sign, _) in FAMILIES.items() if sign in weights), None)
     if known is None:
         raise ValueError(
             f"'model' holds no network of {', '.join(FAMILIES)}: found {len(weights)} keys, "
             f'{", ".join(list(weights)[:3])}, ...'
         )
-    state = {FAMILIES[known].rename(key): value for key, value in weights.items()}
+    state = {_rename(key, known): value for key, value in weights.items()}
     if 'head.fc.weight' not in state:
-        raise ValueError(f'found a {known} without {FAMILIES[known].classifier}weight')
+        raise ValueError(f'found a {known} without {FAMILIES[known][1]}weight')
     name = _identify(state, known)
     if arch is not None and name != arch:
         raise ValueError(f'expected {arch}, found {name}')

@@ -17,7 +17,7 @@ POINTER = 'last_checkpoint'
 
 
 def check_resumable(path: Path) -> None:
-    """Make sure that a run can go on from this file.
+    """Make sure that a run can resume from this file.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -53,12 +53,9 @@ def newest_whole(folder: Path) -> Path | None:
     """Return the newest checkpoint in a work folder that can be resumed from.
 
     Looks at every numbered ``.pth`` file there and beside the file that ``last_checkpoint``
-    names (``CheckpointHook.out_dir``), not at that name alone: a run that was killed may have
-    left it behind, empty, or pointing at half a file. Files that are passed over are named in
-    warnings; ``best_*`` files hold no optimizer and are not looked at.
-
-    Returns:
-        The file, or None if there is no checkpoint at all.
+    names (``CheckpointHook.out_dir``), not at that name alone: a killed run may have left it
+    out of date, empty, or pointing at half a file. Skipped files are named in warnings; ``best_*``
+    files hold no optimizer and are not considered. Returns None if there is no checkpoint at all.
 
     Raises:
         ValueError: if there are checkpoints and none of them is whole.
@@ -68,7 +65,7 @@ def newest_whole(folder: Path) -> Path | None:
         try:
             check_resumable(file)
         except ValueError as error:
-            print_log(f'Passes over {file.name}: {error}', 'current', logging.WARNING)
+            print_log(f'Skips {file.name}: {error}', 'current', logging.WARNING)
         else:
             return file
     if candidates:
@@ -80,14 +77,11 @@ def newest_whole(folder: Path) -> Path | None:
 
 
 def choose_resume(cfg: Config, named: str | None = None) -> None:
-    """Write into a config what its run resumes from; mmengine alone looks at one file unread.
+    """Set in a config, whose work folder is set, what its run resumes from.
 
-    Without a checkpoint the run starts from the beginning (and from the config's own
-    ``load_from``), and says so. Places that are not local files are left to mmengine.
-
-    Args:
-        cfg: the config, its work folder set.
-        named: a checkpoint to go on from, or None for the newest whole one.
+    That is the checkpoint ``named``, or the newest whole one. Without a checkpoint the run warns
+    and starts from the beginning (and from the config's own ``load_from``). Addresses that are not
+    local files are left to mmengine, which would not check a file either.
 
     Raises:
         FileNotFoundError, ValueError: if the named file is missing or broken, or no file of
@@ -105,9 +99,8 @@ def choose_resume(cfg: Config, named: str | None = None) -> None:
     newest = newest_whole(folder)
     cfg.resume = newest is not None
     if newest is None:
-        print_log(
-            f'No checkpoint in {folder}: starts from the beginning', 'current', logging.WARNING
-        )
+        message = f'No checkpoint in {folder}: starts from the beginning'
+        print_log(message, 'current', logging.WARNING)
         return
     cfg.load_from = str(newest)
     print_log(f'Resumes from {newest}', 'current')

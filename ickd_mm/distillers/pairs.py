@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from ..features.taps import Tap
 from ..randomness import preserved_randomness
 from ..registry import MODELS
-from ..spelling import did_you_mean
+from ..spelling import refuse_unknown
 
 KEYS = ('student', 'teacher', 'connector', 'loss')
 CHANNELS = ('in_channels', 'out_channels')
@@ -62,27 +63,16 @@ class PairConfig:
             )
         if not isinstance(pair, dict):
             raise TypeError(f'{where} must be a dict with keys {KEYS}, got {type(pair).__name__}')
-        for key in pair:
-            if key not in KEYS:
-                raise KeyError(
-                    f'{where}: unknown key {key!r}; it may hold {", ".join(KEYS)}'
-                    f'{did_you_mean(key, KEYS)}'
-                )
+        refuse_unknown(pair, KEYS, where)
         for key in ('student', 'teacher', 'loss'):
             if pair.get(key) is None:
                 raise KeyError(f'{where}: {key!r} is missing')
         for key in ('connector', 'loss'):
-            if pair.get(key) is not None and not (
-                isinstance(pair[key], dict) and 'type' in pair[key]
-            ):
-                raise TypeError(f"{where}.{key} must be a dict with a 'type', got {pair[key]!r}")
-        return cls(
-            name,
-            Tap.parse(pair['student']),
-            Tap.parse(pair['teacher']),
-            pair.get('connector'),
-            pair['loss'],
-        )
+            cfg = pair.get(key)
+            if cfg is not None and not (isinstance(cfg, dict) and 'type' in cfg):
+                raise TypeError(f"{where}.{key} must be a dict with a 'type', got {cfg!r}")
+        student, teacher = Tap.parse(pair['student']), Tap.parse(pair['teacher'])
+        return cls(name, student, teacher, pair.get('connector'), pair['loss'])
 
     def build(self, student: Tensor, teacher: Tensor) -> Pair:
         """Build connector and loss for features of these shapes.
@@ -96,9 +86,8 @@ class PairConfig:
         connector = None
         if self.connector is not None:
             connector = self._build('connector', self._with_channels(student, teacher))
-        return Pair(
-            self.name, self.student, self.teacher, connector, self._build('loss', self.loss)
-        )
+        loss = self._build('loss', self.loss)
+        return Pair(self.name, self.student, self.teacher, connector, loss)
 
     def _build(self, key: str, cfg: dict) -> nn.Module:
         try:
@@ -133,15 +122,7 @@ class PairConfig:
 
 @dataclass(frozen=True)
 class Pair:
-    """A pair ready to use.
-
-    Attributes:
-        name: the loss's name in the log.
-        student: tap of the student.
-        teacher: tap of the teacher.
-        connector: module on the student's side, or None.
-        loss: module with ``forward(student, teacher)``.
-    """
+    """A pair ready to use: a :class:`PairConfig` with its connector and loss built."""
 
     name: str
     student: Tap
@@ -156,7 +137,7 @@ class Pair:
         return self.loss(student, teacher)
 
     def zero_loss(self, student: Tensor) -> Tensor:
-        """Return a loss of 0 that still reaches all that this pair trains, as DDP wants it to."""
+        """Return a loss of 0 that depends on every parameter this pair trains, as DDP needs."""
         modules = [module for module in (self.connector, self.loss) if module is not None]
         trained = [p for module in modules for p in module.parameters() if p.requires_grad]
         return sum((0 * p.float().sum() for p in trained), 0 * student.float().sum())
@@ -171,8 +152,8 @@ class Pair:
         """One line for the log: both taps, their shapes, what is between them."""
         between = f' -> {type(self.connector).__name__}' if self.connector is not None else ''
         return (
-            f'{self.name}: student {self.student.path} {_shape(student)}{between} | '
-            f'teacher {self.teacher.path} {_shape(teacher)} | {self.loss}'
+            f'{self.name}: student {self.student.path} {shape_text(student.shape[1:])}{between} | '
+            f'teacher {self.teacher.path} {shape_text(teacher.shape[1:])} | {self.loss}'
         )
 
 
@@ -184,18 +165,15 @@ def _init_weights(module: Any) -> None:
         _init_weights(child)
 
 
-def _shape(feature: Tensor) -> str:
-    return '(' + ', '.join(['N', *(str(n) for n in feature.shape[1:])]) + ')'
+def shape_text(shape: Sequence[int]) -> str:
+    """Return '(N, C, H, W)' with the numbers of a shape that leaves N out."""
+    return '(' + ', '.join(['N', *map(str, shape)]) + ')'
 
 
 def validate_pair(pair: Pair, student: Tensor, teacher: Tensor, size: tuple[int, int]) -> None:
-    """Run a copy of a pair once on random features of the shapes that training will give.
+    """Run a copy of a pair once on random features of the shapes of these two.
 
-    Args:
-        pair: the pair to try.
-        student: the student's feature; only its shape counts.
-        teacher: the teacher's.
-        size: height and width of the images that give these shapes, for messages.
+    ``size``, height and width of the images that give these shapes, is for messages.
 
     Raises:
         ValueError: naming the pair, both taps and shapes, if connector or loss refuses them or

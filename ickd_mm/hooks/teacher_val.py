@@ -21,20 +21,19 @@ SCORES = ('mIoU', 'accuracy/top1')
 
 
 def chance(classes: int) -> float:
-    """Return the score, in percent, that a model which always gives one answer cannot pass.
+    """Return the highest score, in percent, of a model that always gives one answer.
 
-    For mIoU over C classes that is 100/C, whatever the answer and however frequent: one class
-    has an IoU of at most 1, the others 0. For accuracy it is 100/C where classes are equally
-    frequent.
+    For mIoU that is 100/C for C classes: one class has an IoU of at most 1, the others 0. For
+    accuracy it is 100/C where classes are equally frequent.
     """
     return 100 / classes
 
 
 def looks_like_chance(score: float, classes: int) -> bool:
-    """Tell whether a score in percent is hardly above chance.
+    """Tell whether a score in percent is hardly above chance, or NaN.
 
-    Hardly: by less than half of chance itself and less than a tenth of what is above it, so
-    13.6 for 11 classes, 55 for two.
+    That is by less than half of chance and less than a tenth of the distance to 100: below 13.6
+    for 11 classes, 55 for two.
     """
     level = chance(classes)
     return not score >= level + min(level / 2, (100 - level) / 10)
@@ -45,12 +44,11 @@ class TeacherValHook(Hook):
     """Score the teacher on the validation set before the first iteration.
 
     The scores are logged as ``teacher/<name>`` at once, and again beside the student's at every
-    validation. Where one is at the level of chance, a warning says so. The student's run is not
-    touched: the teacher, the data loader and the evaluator are built for this alone, and every
-    random generator is put back.
+    validation; the hook warns where one is at the level of chance. The student's run is not
+    affected: teacher, data loader and evaluator are built for this alone, and every random
+    generator is put back. A resumed run has the scores in its checkpoint.
 
-    ``teacher_val = True`` at the top of a config asks for it. A resumed run has the scores in its
-    checkpoint.
+    ``teacher_val = True`` at the top of a config adds the hook.
     """
 
     priority = 'LOW'

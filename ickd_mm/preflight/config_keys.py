@@ -1,4 +1,4 @@
-"""Find in a config what mmengine would pass over in silence."""
+"""Find in a config what mmengine would ignore without a word."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from ..registry import MODELS, is_distiller
-from ..spelling import did_you_mean
+from ..registry import MODELS, is_distiller, type_name
+from ..spelling import did_you_mean, refuse_unknown
 
 OWN_KEYS = ('finite_check', 'teacher_val', 'how_to_get_data', 'how_to_get_teacher')
 RUNNER_KEYS = (
@@ -44,8 +44,8 @@ def _bases(tree: ast.Module, file: Path) -> Iterator[Path]:
 def check_text(file: Path) -> None:
     """Make sure that no dict literal of a config, or of the files it inherits, repeats a key.
 
-    Python keeps the last of two entries of one name, so a second pair would silently take the
-    place of the first. (``dict(a=1, a=2)`` is a syntax error by itself.)
+    Python keeps the last of two equal keys, so a second pair would silently replace the first.
+    (``dict(a=1, a=2)`` is a syntax error by itself.)
 
     Raises:
         KeyError: naming the file, the line and the key.
@@ -60,23 +60,20 @@ def check_text(file: Path) -> None:
         if isinstance(node, ast.Dict):
             seen: set[Any] = set()
             for key in node.keys:
-                if isinstance(key, ast.Constant) and key.value in seen:
+                if not isinstance(key, ast.Constant):
+                    continue
+                if key.value in seen:
                     raise KeyError(
-                        f'{file}, line {key.lineno}: key {key.value!r} stands twice in one dict; '
+                        f'{file}, line {key.lineno}: key {key.value!r} appears twice in one dict; '
                         'the first would be lost: rename one'
                     )
-                if isinstance(key, ast.Constant):
-                    seen.add(key.value)
+                seen.add(key.value)
     for base in _bases(tree, file):
         check_text(base)
 
 
 def check_options(cfg: Config, options: Iterable[str]) -> None:
-    """Make sure that values from the command line change something.
-
-    Args:
-        cfg: the config as its file has it.
-        options: dotted keys.
+    """Make sure that the dotted keys of ``--cfg-options`` change something in a config.
 
     Raises:
         KeyError: for a key whose first part neither the config nor mmengine's runner knows.
@@ -86,9 +83,8 @@ def check_options(cfg: Config, options: Iterable[str]) -> None:
     for option in options:
         first = option.split('.')[0]
         if first not in known:
-            raise KeyError(
-                f'--cfg-options {option}: the config has no {first!r}{did_you_mean(first, known)}'
-            )
+            meant = did_you_mean(first, known)
+            raise KeyError(f'--cfg-options {option}: the config has no {first!r}{meant}')
 
 
 def check_keys(cfg: Config) -> None:
@@ -104,19 +100,14 @@ def check_keys(cfg: Config) -> None:
         kind = model.get('type')
         distiller = MODELS.get(kind) if isinstance(kind, str) else kind
         takes = inspect.signature(distiller or MODELS.get('FeatureDistiller')).parameters
-        for key in model:
-            if key not in (*takes, 'type', '_scope_'):
-                raise KeyError(
-                    f'model: unknown key {key!r}{did_you_mean(key, takes)} '
-                    f'It may hold {", ".join(takes)}'
-                )
+        refuse_unknown(model, takes, 'model', silent=('type', '_scope_'))
         for key, parameter in takes.items():
             if parameter.default is parameter.empty and key not in model:
                 raise KeyError(f'model: {key!r} is missing; a distiller needs it')
     if cfg.get('teacher_val'):
         if not distils:
-            raise ValueError(f'teacher_val is set, but model.type={model.get("type")!r} has no '
-                             'teacher: leave it out')  # fmt: skip
+            kind = type_name(model)
+            raise ValueError(f'teacher_val is set, but {kind!r} has no teacher: leave it out')
         for key in ('val_dataloader', 'val_evaluator'):
             if cfg.get(key) is None:
                 raise ValueError(f'teacher_val is set and {key} is not: the teacher needs it too')

@@ -27,12 +27,8 @@ class WholeFileBackend(LocalBackend):
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write to ``.<name>.part`` beside the file, then move it over the file.
 
-        Args:
-            obj: the bytes.
-            filepath: where they go; the folder is made.
-
         Raises:
-            OSError: if they cannot be written; an older file of that name is untouched.
+            OSError: if that fails; an older file of that name is untouched.
         """
         target = Path(filepath)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -54,14 +50,10 @@ class WholeFileBackend(LocalBackend):
             ) from error
 
 
-def _read_local(filename: str, map_location: Any) -> Any:
-    return read_checkpoint(filename, map_location)
-
-
 def _read_url(
     filename: str, map_location: Any = None, model_dir: str | None = None, progress: bool = True
 ) -> Any:
-    """Download once a node, to torch's cache, then read there; arguments are mmengine's."""
+    """Download once per node, to torch's cache, and read that file; arguments are mmengine's."""
     folder = model_dir or os.path.join(torch.hub.get_dir(), 'checkpoints')
     target = os.path.join(folder, os.path.basename(filename.split('?')[0]))
     _, world_size = get_dist_info()
@@ -80,7 +72,7 @@ def install_reader() -> None:
     Uses mmengine's own extension point. Closes two gaps: mmengine 0.10.7 cannot resume its own
     checkpoints on torch >= 2.6, and onedl-mmengine 0.10.12 falls back to unpickling anything.
     """
-    CheckpointLoader.register_scheme(prefixes='', loader=_read_local, force=True)
+    CheckpointLoader.register_scheme(prefixes='', loader=read_checkpoint, force=True)
     CheckpointLoader.register_scheme(prefixes=('http://', 'https://'), loader=_read_url, force=True)
     # open-mmlab://, torchvision:// and the like call this one by name.
     mmengine_checkpoint.load_from_http = _read_url

@@ -25,22 +25,18 @@ _PACKAGES = ('mmcv', 'mmcv-lite', 'mmengine', 'mmpretrain', 'mmsegmentation', 'o
              'onedl-mmengine', 'onedl-mmpretrain', 'onedl-mmsegmentation')  # fmt: skip
 
 
-def _update(digest: hashlib._Hash, tensor: Tensor) -> None:
-    plain = tensor.detach().cpu().contiguous()
-    digest.update(f'{plain.dtype} {tuple(plain.shape)}'.encode())
-    digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)
-
-
-def _digest(features: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for path, feature in sorted(features.items()):
-        digest.update(f'{path} {feature.stride()}'.encode())
-        _update(digest, feature)
+def _digest(about: str, tensors: dict[str, Tensor]) -> str:
+    """Digest of a text and of named tensors: dtypes, shapes, memory layouts and bits."""
+    digest = hashlib.sha256(about.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)} {tensor.stride()}'.encode())
+        plain = tensor.detach().cpu().contiguous()
+        digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
 def _software() -> str:
-    """What computes: versions, threads, the CPU's instructions, the precision of products."""
+    """Versions, threads, the CPU's instructions, the precision of products, the GPU."""
     versions = [f'ickd-mm {__version__}', f'torch {torch.__version__}']
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):
@@ -63,16 +59,15 @@ class FeatureStore:
     That is the teacher's config, structure, weights and buffers, the taps, how it is run, the
     versions of the packages, the number of threads, and the images bit by bit. What is read is
     what was computed, bits and memory layout included, so a run over batches of one shape gives
-    the same student with the store as without. (Which kernels a convolution takes on a CPU is
-    settled by the first batch that is computed; where shapes vary, features may differ by
-    rounding.) A file whose contents do not have the digest that stands in it is computed again.
-    Processes may share the folder.
+    the same student with the store as without. (The first batch that is computed decides which
+    kernels a convolution uses on a CPU; where shapes vary, features may differ by rounding.) A
+    file that does not match its own digest is computed again. Processes may share the folder.
 
     It pays where the same batches come again: for every other method over the same seed. A run
     whose augmentation never repeats only fills it; the log says how many batches were read.
 
     Args:
-        folder: made if it is not there. Nothing is ever deleted from it.
+        folder: made if it does not exist. Nothing is ever deleted from it.
         taps: the features asked for.
         how: what else the features depend on, in words.
     """
@@ -83,40 +78,35 @@ class FeatureStore:
         self.taps = tuple(dict.fromkeys(taps))
         self.how = how
         self.read = self.asked = 0
-        self._identity = b''
+        self._identity = ''
         self._writes = True
 
     def identify(self, model: nn.Module) -> None:
-        """Take in what the teacher is, before the first call and after every change of it."""
+        """Digest the teacher, before the first call and after every change of it."""
         structure = re.sub('0x[0-9a-f]+', '', str(model))  # addresses differ between processes
-        identity = hashlib.sha256(f'{_software()} {self.how} {structure}'.encode())
-        identity.update(' '.join(tap.path for tap in self.taps).encode())
-        for name, tensor in sorted({**model.state_dict(), **dict(model.named_buffers())}.items()):
-            identity.update(name.encode())
-            _update(identity, tensor)
-        self._identity = identity.digest()
+        paths = ' '.join(tap.path for tap in self.taps)
+        tensors = {**model.state_dict(), **dict(model.named_buffers())}
+        self._identity = _digest(f'{_software()} {self.how} {structure} {paths}', tensors)
 
     def _file(self, images: Tensor) -> Path:
         device = images.device.type
-        key = hashlib.sha256(self._identity)
-        if autocast_on(device):
-            key.update(str(autocast_dtype(device)).encode())
-        key.update(device.encode())
-        _update(key, images)
-        return self.folder / f'{key.hexdigest()}.pt'
+        precision = autocast_dtype(device) if autocast_on(device) else None
+        about = f'{self._identity} {precision} {device}'
+        return self.folder / f'{_digest(about, {"images": images.contiguous()})}.pt'
 
     def __call__(self, images: Tensor, compute: Compute) -> dict[Tap, Tensor]:
         """Return the features of ``images``: read, or computed and written."""
         file = self._file(images)
         stored = self._read(file)
         self.asked += 1
+        self.read += stored is not None
+        if self.asked in (1, 10, 100) or self.asked % 1000 == 0:
+            text = f"The teacher's features of {self.read} of {self.asked} batches were read from"
+            print_log(f'{text} {self.folder}', 'current')
         if stored is not None:
-            self.read += 1
-            self._report()
             return {tap: stored[tap.path].to(images.device) for tap in self.taps}
         features = {tap: _whole(feature) for tap, feature in compute(images).items()}
         self._write(file, {tap.path: feature for tap, feature in features.items()})
-        self._report()
         return features
 
     def _read(self, file: Path) -> dict[str, Tensor] | None:
@@ -126,8 +116,8 @@ class FeatureStore:
             return None
         try:
             stored = torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)
-            if _digest(stored['features']) != stored['digest']:
-                raise ValueError('its contents do not have its digest')
+            if _digest('', stored['features']) != stored['digest']:
+                raise ValueError('its contents do not match its digest')
         except Exception as error:  # whatever a damaged archive makes torch.load raise
             print_log(f'{file} is damaged and is computed again: {error!r}', 'current', 30)
             return None
@@ -138,17 +128,9 @@ class FeatureStore:
             return
         part = file.with_name(f'{uuid.uuid4().hex}.part')
         try:
-            torch.save({'features': features, 'digest': _digest(features)}, part)
+            torch.save({'features': features, 'digest': _digest('', features)}, part)
             part.replace(file)
         except (OSError, RuntimeError) as error:  # RuntimeError: torch's word for a full disk
             part.unlink(missing_ok=True)
             self._writes = False
-            print_log(f'{self.folder} takes no more features: {error}', 'current', 30)
-
-    def _report(self) -> None:
-        if self.asked in (1, 10, 100) or self.asked % 1000 == 0:
-            print_log(
-                f"The teacher's features of {self.read} of {self.asked} batches were read from "
-                f'{self.folder}',
-                'current',
-            )
+            print_log(f'No more features are written to {self.folder}: {error}', 'current', 30)

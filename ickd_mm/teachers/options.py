@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..spelling import did_you_mean
+from ..spelling import refuse_unknown
 
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
@@ -53,26 +53,19 @@ class TeacherOptions:
             return cls()
         if not isinstance(cfg, dict):
             raise TypeError(f'teacher_run must be a dict, got {cfg!r}')
-        keys = [field.name for field in fields(cls)]
-        for key in cfg:
-            if key not in keys:
-                known = f'it may hold {", ".join(keys)}{did_you_mean(key, keys)}'
-                raise KeyError(f'teacher_run has no {key!r}; {known}')
+        refuse_unknown(cfg, [field.name for field in fields(cls)], 'teacher_run')
         run = cls(**cfg)
         for key in ('fold', 'channels_last', 'cpu_kernels', 'winograd'):
             if not isinstance(getattr(run, key), bool):
                 raise TypeError(f'teacher_run.{key} must be True or False, got {cfg[key]!r}')
         if not isinstance(run.compile, (bool, dict)):
-            raise TypeError(
-                'teacher_run.compile must be True, False or a dict of arguments of torch.compile, '
-                f'got {run.compile!r}'
-            )
+            wanted = 'True, False or a dict of arguments of torch.compile'
+            raise TypeError(f'teacher_run.compile must be {wanted}, got {run.compile!r}')
         if run.store is not None and not (isinstance(run.store, str) and run.store):
             raise TypeError(f'teacher_run.store must be None or a folder, got {run.store!r}')
         if run.dtype is not None and run.dtype not in DTYPES:
-            raise ValueError(
-                f'teacher_run.dtype must be None or one of {", ".join(DTYPES)}, got {run.dtype!r}'
-            )
+            known = ', '.join(DTYPES)
+            raise ValueError(f'teacher_run.dtype must be None or one of {known}, got {run.dtype!r}')
         return run
 
     @property

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 
 def _some(names: list[str]) -> str:
-    return f'{len(names)}' + (
-        f' ({", ".join(names[:3])}{", ..." * (len(names) > 3)})' * bool(names)
-    )
+    shown = names[:3] + ['...'] * (len(names) > 3)
+    return f'{len(names)} ({", ".join(shown)})' if names else '0'
 
 
 def _without_module(state: dict[str, Any]) -> dict[str, Any]:
@@ -31,8 +30,8 @@ def _without_module(state: dict[str, Any]) -> dict[str, Any]:
 def _load(model: nn.Module, state: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
     """Load what fits; return the keys that are missing, unexpected and of another shape.
 
-    The model's own hooks have renamed and resized by then (old names of Swin's parts, a
-    vision transformer's positions), so what they handle is not an error.
+    The model's own hooks run first (they rename old parts of Swin and resize a vision
+    transformer's positions), so what they handle is not an error.
     """
     found: list[Any] = []
     handle = model.register_load_state_dict_post_hook(lambda _, keys: found.append(keys))
@@ -50,13 +49,10 @@ def _load(model: nn.Module, state: dict[str, Any]) -> tuple[list[str], list[str]
 
 
 def restore(model: nn.Module, ckpt: str) -> None:
-    """Load every weight of ``model`` from a checkpoint that fits it exactly, as it loads itself.
+    """Load every weight of ``model`` from a checkpoint that fits it exactly.
 
-    Where the checkpoint does not fit, the model is left as it was.
-
-    Args:
-        model: the teacher.
-        ckpt: a path or URL that mmengine's ``CheckpointLoader`` knows.
+    ``ckpt`` is a path or URL that mmengine's ``CheckpointLoader`` knows. A model that the
+    checkpoint does not fit is left as it was.
 
     Raises:
         ValueError: if the file holds no state dict, or keys are missing, unexpected or of

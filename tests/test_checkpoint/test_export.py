@@ -58,5 +58,5 @@ def test_errors(checkpoint, tmp_path):
     with pytest.raises(FileNotFoundError):
         export_student(tmp_path / 'none.pth', tmp_path / 'out.pth')
     torch.save([1], tmp_path / 'list.pth')
-    with pytest.raises(ValueError, match="holds no 'state_dict'"):
+    with pytest.raises(ValueError, match="has no 'state_dict'"):
         export_student(tmp_path / 'list.pth', tmp_path / 'out.pth')

@@ -54,7 +54,7 @@ def test_a_file_cut_off_anywhere_is_named_and_passed_over(tmp_path, said, cut):
     (folder / 'iter_4.pth').write_bytes(content[:cut])
     assert newest_whole(folder).name == 'iter_2.pth'
     assert len(said) == 1
-    assert said[0].startswith('Passes over iter_4.pth: ')
+    assert said[0].startswith('Skips iter_4.pth: ')
 
 
 @pytest.mark.parametrize('content', [b'\0' * SIZE, b'not a checkpoint' * 100])

@@ -63,8 +63,8 @@ def test_shapes_and_reasons(fails_on_fakes):
     assert found['bypassed'] == (None, 'its forward is called past its hooks: tap its parts')
     assert found['split[0]'] == ((4, 8, 6), '')
     assert found['split[1][0]'] == ((1, 8, 6), '')
-    assert found['split[1][1]'] == (None, 'gives no tensor: str')
-    assert found['count'] == (None, 'gives no tensor: int')
+    assert found['split[1][1]'] == (None, 'does not give a tensor: str')
+    assert found['count'] == (None, 'does not give a tensor: int')
     assert 'split' not in found
     assert '' not in found
     assert seen.flops == 8 * 6 * 4 * 3 * 9 + 4 * 5 + 4 * 6

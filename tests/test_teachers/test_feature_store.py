@@ -141,7 +141,7 @@ def test_a_folder_that_takes_nothing_costs_no_run(teacher, tmp_path, said):
     for _ in range(2):
         got = frozen(images)
         assert all(torch.equal(got[tap], want[tap]) for tap in TAPS)
-    assert said.text.count('takes no more features') == 1
+    assert said.text.count('No more features are written') == 1
 
 
 def test_it_says_how_many_were_read(teacher, said):

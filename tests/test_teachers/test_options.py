@@ -34,8 +34,8 @@ def test_compile_takes_arguments(value):
     ('cfg', 'error', 'message'),
     [
         ('bf16', TypeError, "must be a dict, got 'bf16'"),
-        (dict(folds=True), KeyError, "no 'folds'.*may hold fold.*did you mean 'fold'"),
-        (dict(precision='bf16'), KeyError, "no 'precision'.*may hold"),
+        (dict(folds=True), KeyError, "unknown key 'folds'.*may hold fold.*did you mean 'fold'"),
+        (dict(precision='bf16'), KeyError, "unknown key 'precision'.*may hold"),
         (dict(fold='yes'), TypeError, "fold must be True or False, got 'yes'"),
         (dict(channels_last=1), TypeError, 'channels_last must be True or False, got 1'),
         (dict(cpu_kernels=0), TypeError, 'cpu_kernels must be True or False, got 0'),

@@ -190,7 +190,7 @@ def test_resuming_the_newest_passes_an_attack_over(attack, distilled, tmp_path):
     steps = 'train_cfg.max_iters=4'
     args = (ICKD, '--work-dir', tmp_path, '--resume', '--cfg-options', *options, steps)
     done = succeed(Forked('train.py', *args, output=tmp_path / 'a.txt').wait())
-    assert 'Passes over iter_9.pth' in done.stdout
+    assert 'Skips iter_9.pth' in done.stdout
     assert 'is refused' in done.stdout
     assert f'Resumes from {tmp_path / "iter_3.pth"}' in done.stdout
 

@@ -107,7 +107,7 @@ FILES = {
     'no pairs': (f'{HEAD}model = dict(pairs=dict(_delete_=True))', 'pairs is empty'),
     'two pairs in one literal': (
         f'{HEAD}model = dict(pairs={{"loss_a": {TWICE},\n "loss_a": {TWICE}}})',
-        "line 3: key 'loss_a' stands twice",
+        "line 3: key 'loss_a' appears twice",
     ),
     'two pairs in one dict()': (
         f'{HEAD}model = dict(pairs=dict(loss_a={TWICE}, loss_a={TWICE}))',
@@ -132,7 +132,7 @@ FILES = {
     ),
     'teacher_val without a teacher': (
         f'_base_ = {str(STUDENT)!r}\nteacher_val = True',
-        "teacher_val is set, but model.type='EncoderDecoder' has no teacher",
+        "teacher_val is set, but 'EncoderDecoder' has no teacher",
     ),
     'a syntax error': ('model = dict(', 'syntax error|was never closed'),
     'a base that is not there': ('_base_ = "./none.py"', 'none.py'),
@@ -154,7 +154,7 @@ def test_a_wrong_file(name, digits, teacher_file, tmp_path):
 def test_a_repeated_key_in_an_inherited_file_is_found(tmp_path):
     (tmp_path / 'base.py').write_text('a = {"x": 1,\n     "x": 2}\n')
     (tmp_path / 'top.py').write_text('_base_ = ["./base.py"]\n')
-    with pytest.raises(KeyError, match=r"base.py, line 2: key 'x' stands twice"):
+    with pytest.raises(KeyError, match=r"base.py, line 2: key 'x' appears twice"):
         prepare([str(tmp_path / 'top.py')])
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 import warnings
 from pathlib import Path
 from typing import Any
 
+import mmengine
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from ..compare.digest import digest_of
 from ..compare.grid import resolve
@@ -29,7 +29,7 @@ STAGES = {
 
 
 def train(run: Run, label: str, total: int, bar: Progress) -> dict[str, Any]:
-    """Run one training, its log read for progress."""
+    """Run one training and show its progress, read from its log."""
     shutil.rmtree(run.folder, ignore_errors=True)
     task = bar.add_task(f'Training the {label}', total=total)
     started = time.time()
@@ -57,9 +57,9 @@ def run_demo(seed: int) -> None:
             run = Run(cfg, ROOT / name, digest_of(cfg))
             results[name] = train(run, label, total, bar)
 
-    table = Table(title=f'Digit scenes, 250 for validation, seed {seed}')
-    for heading in ('', 'mIoU', 'iterations', 's / step', 'seconds'):
-        table.add_column(heading, justify='right' if heading else 'left')
+    headings = ('mIoU', 'iterations', 's / step', 'seconds')
+    table = Table('', *(Column(heading, justify='right') for heading in headings))
+    table.title = f'Digit scenes, 250 for validation, seed {seed}'
     for name, (label, *_) in STAGES.items():
         cells = '{score:.1f} {iterations} {step_seconds:.3f} {seconds:.0f}'
         table.add_row(label, *cells.format(**results[name]).split())
@@ -70,13 +70,11 @@ def run_demo(seed: int) -> None:
     summary: dict = {'metric': 'mIoU', 'seed': seed}
     summary |= {name: result['score'] for name, result in results.items()}
     summary['seconds'] = {name: round(result['seconds'], 1) for name, result in results.items()}
-    (ROOT / 'summary.json').write_text(json.dumps(summary, indent=1) + '\n')
-    alone, distilled = (
-        (ROOT / name / 'last_checkpoint').read_text() for name in ('student', 'ickd')
-    )
-    warnings.simplefilter('ignore')  # mmcv-lite and mmseg speak of parts not used here
+    mmengine.dump(summary, ROOT / 'summary.json', indent=1)
+    checkpoints = [(ROOT / name / 'last_checkpoint').read_text() for name in ('student', 'ickd')]
+    warnings.simplefilter('ignore')  # mmcv-lite and mmseg warn about parts not used here
     names = (DATA / 'ImageSets/Segmentation/val.txt').read_text().split()[:4]
-    scenes = read_scenes(DATA, names, STUDENT, alone, distilled)
+    scenes = read_scenes(DATA, names, STUDENT, checkpoints)
     scores = {label: results[name]['score'] for name, (label, *_) in STAGES.items()}
     title = f'Distilling by inter-channel correlation: {gain:+.1f} mIoU'
     draw_summary(scores, scenes, title, ROOT / 'summary.png')

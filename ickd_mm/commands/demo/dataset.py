@@ -23,7 +23,7 @@ OURS = re.compile(
     + re.escape(MANIFEST)
 )
 
-Progress = Callable[[Iterable, int], Iterable]
+Progress = Callable[..., Iterable]
 
 
 def _digest(path: Path) -> str:
@@ -31,7 +31,7 @@ def _digest(path: Path) -> str:
 
 
 def _strangers(root: Path) -> list[str]:
-    """Files under ``root`` that no attempt of ours writes; a link or a file is one itself."""
+    """List what is under ``root`` and not ours; ``root`` itself if it is a link or a file."""
     if root.is_symlink() or root.is_file():
         return [root.name]
     files = (p.relative_to(root).as_posix() for p in root.rglob('*') if not p.is_dir())
@@ -43,7 +43,7 @@ def _settings(train: int, val: int, seed: int) -> dict[str, int]:
 
 
 def is_complete(root: Path, train: int, val: int, seed: int) -> bool:
-    """Tell whether ``root`` holds this very data set, every file as it was written."""
+    """Tell whether ``root`` holds this data set, every file as it was written."""
     try:
         manifest = json.loads((root / MANIFEST).read_text())
         same = manifest['settings'] == _settings(train, val, seed)
@@ -75,7 +75,7 @@ def _write_voc(root: Path, split: str, material: Material, count: int, seed: int
 
 
 def _write_imagenet(root: Path, split: str, material: Material, seed: int) -> Iterator[Path]:
-    """Write every digit sample of the split once, in one folder a class."""
+    """Write every digit sample of the split once, in one folder per class."""
     for n, child in enumerate(np.random.SeedSequence(seed).spawn(len(material.labels))):
         folder = root / 'imagenet' / split / str(material.labels[n])
         folder.mkdir(parents=True, exist_ok=True)
@@ -94,19 +94,18 @@ def prepare_digits(
     """Make the offline data set; the same arguments give the same bytes.
 
     ``root`` gets a Pascal VOC layout (64×64 scenes) and, under ``imagenet``, the digits one
-    by one as 32×32 images in class folders. It is written beside ``root`` and moved there
-    when whole, with a manifest of digests: a broken or foreign-sized earlier attempt is
-    noticed and made again.
+    by one as 32×32 images in class folders. The set is written beside ``root`` and moved there
+    when complete, with a manifest of digests, so that a broken or different one is replaced.
 
     Args:
         root: folder to make.
         train: scenes to train on, at least 1.
         val: scenes to validate on, at least 1.
         seed: decides every pixel, at least 0.
-        progress: wraps the iterable of written files, told how many come.
+        progress: called with the iterable of written files and ``total=`` their number.
 
     Returns:
-        True if the set was made, False if a whole one was there.
+        True if the set was made, False if it already existed.
 
     Raises:
         ValueError: for a count below 1 or a negative seed.
@@ -119,8 +118,7 @@ def prepare_digits(
         return False
     partial = root.with_name(root.name + '.partial')
     for folder in (root, partial):
-        strangers = _strangers(folder)
-        if strangers:
+        if strangers := _strangers(folder):
             raise FileExistsError(f'{folder} holds other files ({strangers[:3]}); name another')
     for leftover in (partial, root):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -132,7 +130,8 @@ def prepare_digits(
             yield from _write_imagenet(partial, split, material[split], 4 * seed + 2 + number)
 
     total = 2 * (train + val) + 2 + sum(len(m.labels) for m in material.values())
-    digests = {p.relative_to(partial).as_posix(): _digest(p) for p in progress(files(), total)}
+    written = progress(files(), total=total)
+    digests = {p.relative_to(partial).as_posix(): _digest(p) for p in written}
     manifest = {'settings': _settings(train, val, seed), 'files': digests}
     (partial / MANIFEST).write_text(json.dumps(manifest, indent=0))
     partial.rename(root)

@@ -1,4 +1,4 @@
-"""The demonstration's picture: bars, and scenes with what each model sees in them."""
+"""The demo's picture: a bar chart, and scenes with each model's predictions."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 from PIL import Image
 
-from .scenes import CLASSES, PALETTE
+from .scenes import PALETTE
 
-Scene = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+Scene = tuple[np.ndarray, ...]
 COLUMNS = ('image', 'truth', 'student alone', 'student + ICKD')
 
 
@@ -28,20 +28,16 @@ def predict(config: str, checkpoint: str, images: list[Path]) -> list[np.ndarray
     return [result.pred_sem_seg.data[0].numpy() for result in results]
 
 
-def read_scenes(
-    root: Path, names: list[str], config: str, alone: str, distilled: str
-) -> list[Scene]:
-    """Return image, truth and both students' predictions for some scenes."""
+def read_scenes(root: Path, names: list[str], config: str, checkpoints: list[str]) -> list[Scene]:
+    """Return image, truth and each checkpoint's prediction for some scenes."""
     images = [root / 'JPEGImages' / f'{name}.jpg' for name in names]
     truths = [np.asarray(Image.open(root / 'SegmentationClass' / f'{n}.png')) for n in names]
     pictures = [np.asarray(Image.open(image)) for image in images]
-    return list(
-        zip(pictures, truths, predict(config, alone, images), predict(config, distilled, images))
-    )
+    return list(zip(pictures, truths, *(predict(config, ckpt, images) for ckpt in checkpoints)))
 
 
 def draw_summary(scores: dict[str, float], scenes: list[Scene], title: str, file: Path) -> None:
-    """Draw one bar a model and one row a scene.
+    """Draw one bar per model and one row per scene.
 
     Args:
         scores: label -> mIoU, 0-100, in the order of the bars.
@@ -61,17 +57,12 @@ def draw_summary(scores: dict[str, float], scenes: list[Scene], title: str, file
     for row, scene in zip(grid, scenes):
         row[0].imshow(scene[0])
         for cell, labels in zip(row[1:], scene[1:]):
-            cell.imshow(
-                labels, cmap=colours, vmin=0, vmax=len(PALETTE) - 1, interpolation='nearest'
-            )
+            cell.imshow(labels, cmap=colours, vmin=0, vmax=10, interpolation='nearest')
     for cell, heading in zip(grid[0], COLUMNS):
         cell.set_title(heading, fontsize=10)
     for cell in grid.flat:
         cell.set(xticks=[], yticks=[])
-    keys = [
-        Patch(color=tuple(np.asarray(c) / 255), label=n[-1])
-        for c, n in zip(PALETTE[1:], CLASSES[1:])
-    ]
+    keys = [Patch(color=colours(n + 1), label=str(n)) for n in range(10)]
     right.legend(handles=keys, loc='outside lower center', ncols=10, fontsize=8, frameon=False)
     figure.suptitle(title)
     figure.savefig(file, dpi=110)

@@ -39,11 +39,8 @@ class Material:
 def load_material(seed: int) -> dict[str, Material]:
     """Split digits and photographs into 'train' and 'val', which share nothing.
 
-    Each class gives ``VAL_SHARE`` of its samples to val; each photograph is cut at a
-    vertical line, its right part going to val.
-
-    Args:
-        seed: decides which samples go where.
+    Of each class ``VAL_SHARE`` of the samples, picked by ``seed``, go to val, and so does the
+    right part of each photograph.
     """
     digits = load_digits()
     glyphs = (digits.images / 16).astype(np.float32)
@@ -54,21 +51,16 @@ def load_material(seed: int) -> dict[str, Material]:
         is_val[members[: round(VAL_SHARE * len(members))]] = True
     photos = load_sample_images().images
     cuts = [round((1 - VAL_SHARE) * photo.shape[1]) for photo in photos]
+    left = [photo[:, :cut] for photo, cut in zip(photos, cuts)]
+    right = [photo[:, cut:] for photo, cut in zip(photos, cuts)]
     return {
-        'train': Material(
-            glyphs[~is_val], digits.target[~is_val], [p[:, :c] for p, c in zip(photos, cuts)]
-        ),
-        'val': Material(
-            glyphs[is_val], digits.target[is_val], [p[:, c:] for p, c in zip(photos, cuts)]
-        ),
+        'train': Material(glyphs[~is_val], digits.target[~is_val], left),
+        'val': Material(glyphs[is_val], digits.target[is_val], right),
     }
 
 
 def _background(
-    material: Material,
-    size: int,
-    rng: np.random.Generator,
-    brightness: tuple[float, float] = (0.15, 0.4),
+    material: Material, size: int, rng: np.random.Generator, *brightness: float
 ) -> np.ndarray:
     """Cut a square of 1-2.5 times ``size`` from a photograph, resize and dim it."""
     photo = material.photos[rng.integers(len(material.photos))]
@@ -86,11 +78,6 @@ def _opacity(glyph: np.ndarray, side: int) -> np.ndarray:
     return np.clip(1.6 * np.asarray(scaled) - 0.2, 0, 1)
 
 
-def _colour(rng: np.random.Generator) -> np.ndarray:
-    hue, saturation, value = rng.uniform(0, 1), rng.uniform(0, 0.8), rng.uniform(0.75, 1)
-    return 255 * np.array(colorsys.hsv_to_rgb(hue, saturation, value), np.float32)
-
-
 def _covered(labels: np.ndarray, top: int, left: int, side: int) -> int:
     return int(np.count_nonzero(labels[top : top + side, left : left + side]))
 
@@ -102,70 +89,51 @@ def draw_scene(
 
     Of four random places a digit takes the emptiest, so that most stay readable.
 
-    Args:
-        material: the split's own digits and photographs.
-        size: side of the square scene in pixels.
-        rng: decides everything.
-
     Returns:
         The image (size, size, 3) and its labels (size, size), uint8; 0 is background and
         d + 1 digit d. A pixel belongs to the topmost digit that covers at least half of it.
     """
-    image = _background(material, size, rng)
+    image = _background(material, size, rng, 0.15, 0.4)
     labels = np.zeros((size, size), np.uint8)
     for _ in range(rng.choice([2, 3, 4, 5], p=[0.35, 0.35, 0.2, 0.1])):
         pick = rng.integers(len(material.glyphs))
         side = int(rng.integers(size * 3 // 8, size * 9 // 16 + 1))
         places = rng.integers(0, size - side + 1, (4, 2))
         top, left = min(places, key=lambda p: _covered(labels, p[0], p[1], side))
-        alpha = _opacity(material.glyphs[pick], side)
-        window = np.s_[top : top + side, left : left + side]
-        image[window] += alpha[..., None] * (_colour(rng) - image[window])
-        labels[window][alpha >= 0.5] = material.labels[pick] + 1
+        alpha = _paste(image, _opacity(material.glyphs[pick], side), top, left, rng)
+        labels[top : top + side, left : left + side][alpha >= 0.5] = material.labels[pick] + 1
     image += rng.normal(0, 8, image.shape)
     return np.clip(image, 0, 255).astype(np.uint8), labels
 
 
 def _paste(
-    image: np.ndarray,
-    glyph: np.ndarray,
-    corner: tuple[int, int],
-    side: int,
-    strength: float,
-    rng: np.random.Generator,
-) -> None:
-    """Paint a glyph in a random colour; what lies beyond the square image is cut off."""
-    top, left = corner
-    alpha = strength * _opacity(glyph, side)[max(0, -top) :, max(0, -left) :, None]
-    window = image[max(0, top) : top + side, max(0, left) : left + side]
-    alpha = alpha[: window.shape[0], : window.shape[1]]
-    window += alpha * (_colour(rng) - window)
+    image: np.ndarray, alpha: np.ndarray, top: int, left: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Paint a random colour with opacity ``alpha``; return the part of it inside the image."""
+    hue, saturation, value = rng.uniform(0, 1), rng.uniform(0, 0.8), rng.uniform(0.75, 1)
+    colour = 255 * np.array(colorsys.hsv_to_rgb(hue, saturation, value), np.float32)
+    window = image[max(0, top) : top + len(alpha), max(0, left) : left + len(alpha)]
+    alpha = alpha[max(0, -top) :, max(0, -left) :][: window.shape[0], : window.shape[1]]
+    window += alpha[..., None] * (colour - window)
+    return alpha
 
 
 def draw_single(material: Material, pick: int, size: int, rng: np.random.Generator) -> np.ndarray:
     """Draw digit sample ``pick`` over a photograph, with parts of three others at the border.
 
-    The digit that counts lies on top and wholly inside; the others' centres lie on a circle
-    of 0.62 times ``size`` around the image's.
-
-    Args:
-        material: the split's own digits and photographs.
-        pick: index of the digit sample.
-        size: side of the square image in pixels.
-        rng: decides everything else.
-
-    Returns:
-        The image (size, size, 3), uint8.
+    The digit that counts is on top and wholly inside; the others' centres are on a circle of
+    0.62 times ``size`` around the image's. Returns the image (size, size, 3), uint8.
     """
-    image = _background(material, size, rng, (0.3, 0.7))
+    image = _background(material, size, rng, 0.3, 0.7)
     for _ in range(3):
         side = int(rng.integers(size // 2, size * 3 // 4))
         angle = rng.uniform(0, 2 * np.pi)
         across, down = size * (0.5 + 0.62 * np.array([np.cos(angle), np.sin(angle)])) - side / 2
         other = material.glyphs[rng.integers(len(material.glyphs))]
-        _paste(image, other, (int(down), int(across)), side, 1, rng)
+        _paste(image, _opacity(other, side), int(down), int(across), rng)
     side = int(rng.integers(size * 9 // 16, size * 13 // 16 + 1))
     top, left = (int(n) for n in rng.integers(0, size - side + 1, 2))
-    _paste(image, material.glyphs[pick], (top, left), side, rng.uniform(0.7, 1), rng)
+    strength = rng.uniform(0.7, 1)
+    _paste(image, strength * _opacity(material.glyphs[pick], side), top, left, rng)
     image += rng.normal(0, 16, image.shape)
     return np.clip(image, 0, 255).astype(np.uint8)

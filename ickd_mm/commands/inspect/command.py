@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import warnings
 
+import mmengine
 from mmengine.logging import MMLogger
 from rich.console import Console
 
@@ -23,7 +23,7 @@ def inspect(args: argparse.Namespace) -> None:
     """
     depth = args.depth or (None if args.filter else 2)
     MMLogger.get_current_instance().setLevel(logging.ERROR)
-    warnings.simplefilter('ignore')  # of mmcv-lite and mmseg, about parts not used here
+    warnings.simplefilter('ignore')  # mmcv-lite and mmseg warn about parts not used here
     cfg = read_config(args.config, 'config')
     cfg.merge_from_dict(args.cfg_options or {})
     found = inspect_config(cfg, tuple(args.shape) if args.shape else None)
@@ -36,5 +36,5 @@ def inspect(args: argparse.Namespace) -> None:
     if found.weights:
         console.print(f'The teacher: {found.weights}.', markup=False, highlight=False)
     if args.json is not None:
-        text = json.dumps(as_json(args.config, found, depth, args.filter), indent=1)
-        args.json.write_text(text + '\n')
+        figures = as_json(args.config, found, depth, args.filter)
+        mmengine.dump(figures, args.json, file_format='json', indent=1)

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from ...distillers.pairs import Pair, PairConfig, validate_pair
+from ...distillers.pairs import PairConfig, validate_pair
 from ...features.dry_run import dry_run_features
 from ...preflight.image_size import config_image_size
 from ...preflight.model_source import read_student, read_teacher
@@ -22,18 +22,9 @@ from .inspect_model import ModelReport, inspect_model
 
 @dataclass(frozen=True)
 class Match:
-    """One pair as it will be trained; shapes are those of a batch of N images, without N.
+    """One pair as it will be trained: its taps, connector and loss as text.
 
-    Attributes:
-        name: the pair's name.
-        student: the student's tap.
-        student_shape: shape that it gives.
-        connector: class of the connector, or empty.
-        connected_shape: shape behind the connector.
-        parameters: parameters of the connector.
-        teacher: the teacher's tap.
-        teacher_shape: shape that it gives.
-        loss: the loss, as it prints itself.
+    Shapes are those of a batch of N images, without N; ``parameters`` counts the connector's.
     """
 
     name: str
@@ -52,9 +43,9 @@ class Inspection:
     """What a config trains.
 
     Attributes:
-        models: 'model', or 'student' and 'teacher', to what was seen of it.
+        models: 'model', or 'student' and 'teacher' -> what was found out about it.
         matches: the pairs of a distiller.
-        weights: what is to be said of the teacher's weights; empty without a teacher.
+        weights: a note on the teacher's weights; empty without a teacher.
     """
 
     models: dict[str, ModelReport]
@@ -67,9 +58,7 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
 
     Args:
         cfg: any mmseg or mmpretrain config, distilled or not.
-        size: height and width of the images; by default the distiller's ``input_size``, the
-            size that the student's preprocessor pads to, that of the crop in the training
-            pipeline, or 224×224.
+        size: height and width of the images; by default :func:`config_image_size`.
 
     Raises:
         KeyError, ValueError, TypeError, RuntimeError, FileNotFoundError: as training the config
@@ -93,33 +82,26 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
 
 
 def _match(config: PairConfig, student: Tensor, teacher: Tensor, size: tuple[int, int]) -> Match:
-    with preserved_randomness():
+    with preserved_randomness(), torch.no_grad():
         pair = config.build(student, teacher)
         validate_pair(pair, student, teacher, size)
-        connected = _connect(pair, student)
-    connector: nn.Module | None = pair.connector
+        connector = nn.Identity() if pair.connector is None else pair.connector
+        connected = connector(torch.randn(student.shape))
     return Match(
         config.name,
         config.student.path,
         tuple(student.shape[1:]),
-        type(connector).__name__ if connector is not None else '',
-        connected,
-        sum(p.numel() for p in connector.parameters()) if connector is not None else 0,
+        '' if pair.connector is None else type(connector).__name__,
+        tuple(connected.shape[1:]),
+        sum(p.numel() for p in connector.parameters()),
         config.teacher.path,
         tuple(teacher.shape[1:]),
         str(pair.loss),
     )
 
 
-@torch.no_grad()
-def _connect(pair: Pair, student: Tensor) -> tuple[int, ...]:
-    if pair.connector is None:
-        return tuple(student.shape[1:])
-    return tuple(pair.connector(torch.randn(student.shape)).shape[1:])
-
-
 def describe_weights(ckpt: Any) -> str:
-    """Say that the teacher's weights were not looked at, and whether a path leads anywhere."""
+    """Say that the teacher's weights were not looked at, and whether their file exists."""
     missing = ''
     if ckpt is None:
         missing = ' (missing: training needs a path, a URL or zoo)'

@@ -1,4 +1,4 @@
-"""Find every module of a model that can be tapped, with the shapes that it gives."""
+"""Find every module of a model that can be tapped, with the shapes of its outputs."""
 
 from __future__ import annotations
 
@@ -28,11 +28,10 @@ def _attention_in_parts() -> AbstractContextManager:
 
 @dataclass(frozen=True)
 class Output:
-    """One thing that a module gives, as the ``student`` or ``teacher`` key of a pair names it.
+    """One output of a module of class ``kind``.
 
     Attributes:
-        path: ``backbone.layer4``, or ``backbone[3]`` for an element of a tuple.
-        kind: class of the module.
+        path: as a pair names it: ``backbone.layer4``, or ``backbone[3]`` in a tuple.
         shape: shape for a batch of N images, without N; None for what is not a tensor.
         why_not: why it cannot be tapped; empty where it can.
     """
@@ -50,11 +49,10 @@ class Output:
 
 @dataclass(frozen=True)
 class ModelReport:
-    """What a model is made of, seen in one forward in mode 'tensor'.
+    """A model of class ``kind``, as one forward in mode 'tensor' shows it.
 
     Attributes:
-        kind: class of the model.
-        size: height and width of the images that it saw.
+        size: height and width of its images.
         parameters: number of parameters, auxiliary heads included.
         flops: multiply-adds of matrix products, convolutions and attention, for one image.
         outputs: every module's outputs, in the order of the modules.
@@ -68,7 +66,7 @@ class ModelReport:
 
 
 class _Watch:
-    """Notes what every module gives, and counts multiply-adds, while it is entered."""
+    """Notes every module's outputs, and counts multiply-adds, while it is entered."""
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
@@ -93,7 +91,7 @@ class _Watch:
 
 
 def inspect_model(model: BaseModel, size: tuple[int, int]) -> ModelReport:
-    """Run a model once, without arithmetic where it allows that, and note what its modules give.
+    """Run a model once, without arithmetic where possible, and note its modules' outputs.
 
     Args:
         model: any mmengine model with ``forward(images, mode='tensor')``; left as it was.
@@ -116,7 +114,7 @@ def inspect_model(model: BaseModel, size: tuple[int, int]) -> ModelReport:
 
 
 def _idle(path: str, module: nn.Module, seen: dict[nn.Module, list[Any]]) -> Output:
-    """Say why a module gave nothing."""
+    """Say why a module has no output."""
     if isinstance(module, CONTAINERS):
         reason = 'a container: tap its elements'
     elif any(part in seen for part in module.modules()):
@@ -133,9 +131,8 @@ def _outputs(path: str, module: nn.Module, runs: list[Any]) -> Iterator[Output]:
         if isinstance(value, Tensor):
             yield Output(place, kind, tuple(value.shape[1:]), reason)
         else:
-            yield Output(
-                place, kind, None, reason or f'does not give a tensor: {type(value).__name__}'
-            )
+            why = f'does not give a tensor: {type(value).__name__}'
+            yield Output(place, kind, None, reason or why)
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""Lay an inspection out for the terminal and for other programs."""
+"""Show an inspection in the terminal, or give it to other programs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 from rich.console import Group
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
+from ...distillers.pairs import shape_text
 from .inspect_config import Inspection, Match
 from .inspect_model import ModelReport, Output
 
@@ -26,11 +27,11 @@ def select(outputs: list[Output], depth: int | None, text: str | None) -> list[O
 def modules_table(role: str, seen: ModelReport, outputs: list[Output]) -> Table:
     """List outputs with their shapes, or why they cannot be tapped."""
     height, width = seen.size
-    table = Table(title=f'{role}: {seen.kind}, images {height}×{width}', title_justify='left')
-    for heading in ('path', 'class', 'output'):
-        table.add_column(heading, overflow='fold')
+    columns = (Column(heading, overflow='fold') for heading in ('path', 'class', 'output'))
+    title = f'{role}: {seen.kind}, images {height}×{width}'
+    table = Table(*columns, title=title, title_justify='left')
     for output in outputs:
-        shape = _shape(output.shape) if output.shape is not None else ''
+        shape = shape_text(output.shape) if output.shape is not None else ''
         note = ', '.join(filter(None, (shape, output.why_not)))
         style = 'dim' if output.why_not else None
         table.add_row(escape(output.path), output.kind, escape(note), style=style)
@@ -38,21 +39,20 @@ def modules_table(role: str, seen: ModelReport, outputs: list[Output]) -> Table:
 
 
 def pair_table(match: Match) -> Group:
-    """Lay a pair side by side: student, connector, teacher; its name and loss above."""
-    table = Table()
-    for heading in ('student', match.connector or 'no connector', 'teacher'):
-        table.add_column(heading, overflow='fold')
+    """Show student, connector and teacher side by side, the pair's name and loss above them."""
+    headings = ('student', match.connector or 'no connector', 'teacher')
+    table = Table(*(Column(heading, overflow='fold') for heading in headings))
     table.add_row(escape(match.student), '', escape(match.teacher))
     shapes = match.student_shape, match.connected_shape, match.teacher_shape
-    table.add_row(*map(_shape, shapes))
+    table.add_row(*map(shape_text, shapes))
     return Group(Text(f'{match.name}: {match.loss}', 'italic'), table)
 
 
 def cost_table(found: Inspection) -> Table:
-    """Lay out parameters and multiply-adds, and what the connectors add in training."""
-    table = Table(title='cost', title_justify='left')
-    for heading in ('', 'parameters', 'FLOPs (multiply-adds, one image)'):
-        table.add_column(heading, justify='right' if heading else 'left')
+    """Show parameters and multiply-adds, and what the connectors add in training."""
+    headings = ('parameters', 'FLOPs (multiply-adds, one image)')
+    right = (Column(heading, justify='right') for heading in headings)
+    table = Table('', *right, title='cost', title_justify='left')
     for role, seen in found.models.items():
         table.add_row(role, _million(seen.parameters), f'{seen.flops / 1e9:.3f} G')
     extra = sum(match.parameters for match in found.matches)
@@ -64,7 +64,7 @@ def cost_table(found: Inspection) -> Table:
 def as_json(config: str, found: Inspection, depth: int | None, text: str | None) -> dict[str, Any]:
     """Return the same as plain data: ``config``, ``models``, ``pairs``, ``weights``.
 
-    Shapes are lists without the batch; ``shape`` is null where a module gives no tensor.
+    Shapes are lists without the batch; ``shape`` is null where an output is not a tensor.
     """
     models = {}
     for role, seen in found.models.items():
@@ -76,7 +76,3 @@ def as_json(config: str, found: Inspection, depth: int | None, text: str | None)
 
 def _million(count: int) -> str:
     return f'{count / 1e6:.3f} M'
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return '(' + ', '.join(['N', *map(str, shape)]) + ')'
