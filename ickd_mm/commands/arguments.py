@@ -31,15 +31,13 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """Read the config file, lay the command line's values over it, prepare this process.
-
-    From here on checkpoints are read safely and written as student checkpoints.
+    """Prepare this process, read the config file, and apply the command line's values to it.
 
     The work folder is ``--work-dir``, else the config's, else ``work_dirs/<config name>``.
 
     Raises:
         FileNotFoundError: if the config file does not exist.
-        KeyError: for a key that is there twice, or that nothing would read.
+        KeyError: for a key that appears twice, or that nothing would read.
     """
     setup()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

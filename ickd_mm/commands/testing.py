@@ -15,8 +15,6 @@ from ..wrappers import unwrapped
 from .arguments import end_processes, load_config
 
 LOADERS = ('test_dataloader',)
-
-
 VISUALIZER = dict(
     type='mmseg.SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'
 )
@@ -40,7 +38,7 @@ def prepare_testing(args: argparse.Namespace) -> tuple[Config, str | None]:
     """Read and check the config; return it with a plain model, and the teacher's weights.
 
     Raises:
-        ValueError: for pictures of what is not segmentation.
+        ValueError: if label maps or pictures are asked of a model that does not segment.
     """
     cfg = load_config(args)
     leave_out_absent_parts(cfg, LOADERS)
@@ -53,10 +51,8 @@ def prepare_testing(args: argparse.Namespace) -> tuple[Config, str | None]:
     else:
         cfg.model, cfg.load_from = student_config(cfg.model, shared), args.checkpoint
     if (args.out or args.show_dir) and not _segments(cfg):
-        raise ValueError(
-            f'--out and --show-dir need a model of mmseg, got {type_name(cfg.model)!r}: '
-            'leave them out'
-        )
+        got = type_name(cfg.model)
+        raise ValueError(f'--out and --show-dir need a model of mmseg, got {got!r}: leave them out')
     if args.show_dir:
         hook = dict(type='mmseg.SegVisualizationHook', draw=True, interval=1)
         cfg.merge_from_dict({'default_hooks.visualization': hook})

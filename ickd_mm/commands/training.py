@@ -21,7 +21,7 @@ def use_amp(cfg: Config) -> None:
     """Turn the optimizer wrapper into its mixed-precision form.
 
     Raises:
-        ValueError: if the config has an optimizer wrapper of its own.
+        ValueError: if the config has an optimizer wrapper of another type.
     """
     kind = type_name(cfg.optim_wrapper) if 'type' in cfg.optim_wrapper else 'OptimWrapper'
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):

@@ -30,7 +30,7 @@ def _evaluating(model: BaseModel) -> Iterator[None]:
 
 
 class _NormsByShape(TorchDispatchMode):
-    """Give a batch norm's output by its shape: fake tensors would take it apart every time."""
+    """Give a batch norm's output by its shape: decomposing it on fake tensors takes long."""
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
@@ -43,10 +43,10 @@ class _NormsByShape(TorchDispatchMode):
 
 
 def image_channels(model: BaseModel) -> int:
-    """Return the number of channels of the images that a model takes.
+    """Return the number of channels of a model's images.
 
-    That is the number of means of its preprocessor; where that is one for all channels or none,
-    the input channels of the model's first convolution; else three.
+    That is the number of its preprocessor's means if there are several, else the input channels
+    of the model's first convolution, else three.
     """
     mean = getattr(getattr(model, 'data_preprocessor', None), 'mean', None)
     if isinstance(mean, Tensor) and mean.shape[0] > 1:
@@ -65,10 +65,10 @@ def dry_run(
     """Run a model once on ``IMAGES`` images, in eval mode and mode 'tensor'.
 
     The images are fake tensors, which have a shape and a dtype and cost no arithmetic; where the
-    model cannot run on them, random images.
+    model cannot run on them, random images. The model is left as it was.
 
     Args:
-        model: left as it was.
+        model: the model to run.
         size: height and width of the images.
         watch: entered around the forward alone; entered again for a second attempt.
         dtype: of the images.
@@ -91,13 +91,9 @@ def dry_run(
 def dry_run_features(
     model: BaseModel, taps: list[Tap], role: str, size: tuple[int, int]
 ) -> Capture:
-    """Return the features of some taps as a dry run gives them; read shape and dtype only.
+    """Return the features of some taps from a dry run; only their shape and dtype are real.
 
-    Args:
-        model: student or teacher; left as it was.
-        taps: the features to look at.
-        role: 'student' or 'teacher', for messages.
-        size: height and width of the images.
+    ``role`` is 'student' or 'teacher', for messages; ``size`` the images' height and width.
 
     Raises:
         KeyError: for a path that the model does not have.

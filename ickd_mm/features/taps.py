@@ -39,9 +39,8 @@ class Tap:
             raise TypeError(f'a tap is a module path, got {path!r}')
         match = _PATH.match(path)
         if match is None:
-            raise ValueError(
-                f"{path!r} is not a module path; write 'backbone.layer4' or 'backbone[3]'"
-            )
+            text = "is not a module path; write 'backbone.layer4' or 'backbone[3]'"
+            raise ValueError(f'{path!r} {text}')
         index = tuple(int(i) for i in re.findall(r'-?\d+', match['index']))
         return cls(path, match['module'], index)
 
@@ -68,19 +67,15 @@ class Tap:
         Raises:
             ValueError: if that is not a tensor, with what it is and how to pick from it.
         """
-        value = output
+        value, tap = output, f'{role} tap {self.path!r}'
         for i in self.index:
             if not isinstance(value, (tuple, list)) or not -len(value) <= i < len(value):
-                raise ValueError(
-                    f'{role} tap {self.path!r}: cannot pick [{i}] from {_describe(value)}'
-                )
+                raise ValueError(f'{tap}: cannot pick [{i}] from {_describe(value)}')
             value = value[i]
         if not isinstance(value, Tensor):
-            hint = '' if not isinstance(value, (tuple, list)) else f'; pick with {self.path}[i]'
-            raise ValueError(
-                f'{role} tap {self.path!r} must give an (N, C, H, W) tensor, '
-                f'it gives {_describe(value)}{hint}'
-            )
+            hint = f'; pick with {self.path}[i]' if isinstance(value, (tuple, list)) else ''
+            got = f'it gives {_describe(value)}{hint}'
+            raise ValueError(f'{tap} must give an (N, C, H, W) tensor, {got}')
         return value
 
 
@@ -93,14 +88,13 @@ def _describe(value: Any) -> str:
 
 
 class _LastFeatureSeen(BaseException):
-    """Ends a forward from within; no model's ``except Exception`` can hold it."""
+    """Ends a forward from within; no model's ``except Exception`` catches it."""
 
 
 class Capture:
-    """Collect the outputs of taps during one forward, then leave no trace in the model.
+    """Collect the outputs of taps during one forward, as a context manager around it.
 
-    Use as a context manager around the forward. Hooks are removed when it ends, whatever
-    happens in it.
+    Its hooks are removed at the end, even after an error.
 
     Args:
         model: the model that runs inside the context.
@@ -111,8 +105,7 @@ class Capture:
 
     Raises:
         KeyError: for a path that the model does not have.
-        RuntimeError: at the end of the context, if a tapped module did not run, ran more than
-            once, or its output was changed in place.
+        RuntimeError: at the end, if a tapped module did not run, or ran more than once.
         ValueError: if an output holds no tensor where the tap says.
     """
 

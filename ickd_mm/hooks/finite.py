@@ -26,15 +26,13 @@ class FiniteCheckHook(Hook):
     """Watch the losses and gradients of every step.
 
     Every distilled run has it; ``finite_check = dict(stop=True)`` at the top of a config sets its
-    arguments, ``finite_check = False`` leaves it out. It makes no step wait: losses are the
-    values that mmengine logs, gradient norms are computed beside the step and read when it is
-    over.
+    arguments, ``finite_check = False`` leaves it out. It delays no step: losses are the values that
+    mmengine logs, gradient norms are computed during the step and read after it.
 
     Where a loss is not finite, the teacher runs once more on the same batch, in the same
-    precision, to tell whether it is a teacher's feature that is wrong (what the preprocessor
-    draws for a batch, mixup say, it draws again). Gradients of an optimizer that does not step are
-    not reported: fp16 AMP skips a step whose gradients overflow and lowers its scale, which is not
-    an error.
+    precision, to tell whether one of its features is wrong (the preprocessor draws its random
+    numbers, for mixup say, again). Gradients of an optimizer that does not step are not reported:
+    fp16 AMP skips a step whose gradients overflow and lowers its scale, which is not an error.
 
     Args:
         stop: raise ``FloatingPointError`` instead of logging an error; the checkpoint of that
@@ -80,13 +78,9 @@ class FiniteCheckHook(Hook):
         return names
 
     def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: dict[str, Any] | None = None,
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Check what this iteration gave.
+        """Check this iteration's losses and gradients.
 
         Raises:
             FloatingPointError: if something is not finite and the hook was told to stop.
@@ -113,7 +107,7 @@ class FiniteCheckHook(Hook):
         self._reported |= kinds
 
     def _wrong_features(self, runner: Runner, data_batch: Any) -> list[str]:
-        """Name the pairs whose teacher feature is wrong for this batch."""
+        """Name the pairs whose teacher feature is not finite for this batch."""
         model, wrapper = unwrapped(runner.model), runner.optim_wrapper
         teacher = getattr(model, 'teacher', None)
         if teacher is None or data_batch is None:

@@ -1,4 +1,4 @@
-"""A pair's weight over the training: distil early, late, or more and more."""
+"""A pair's weight over the training: distil early, late, or increasingly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..wrappers import unwrapped
 class PairWeightHook(Hook):
     r"""Multiply a pair's loss by a factor that changes with the training's progress.
 
-    The factor is linear between the given points, and constant before the first and behind the
+    The factor is linear between the given points, and constant before the first and after the
     last. While it is 0 the pair's loss is not computed; while every pair's is 0 the teacher does
     not run. The optimizer keeps updating the connector meanwhile: weight decay acts on it.
 
@@ -34,8 +34,6 @@ class PairWeightHook(Hook):
         TypeError: if ``points`` is not a list of pairs of numbers.
         ValueError: if ``points`` is empty, shares do not rise within 0 to 1, or a factor is
             negative or infinite.
-        KeyError: at the start of the training, if the model has no such pair.
-        ValueError: then, too, if another such hook has the same pair.
     """
 
     def __init__(self, pair: str, points: Sequence[tuple[float, float]]) -> None:
@@ -47,9 +45,7 @@ class PairWeightHook(Hook):
         if not shares or not rising or not all(0 <= share <= 1 for share in shares):
             raise ValueError(f'the shares of points must rise from 0 to 1, got {points!r}')
         if not all(0 <= factor < math.inf for factor in factors):
-            raise ValueError(
-                f'the factors of points must be finite and not below 0, got {points!r}'
-            )
+            raise ValueError(f'the factors of points must be finite and at least 0, got {points!r}')
         self.pair, self.shares, self.factors = pair, shares, factors
         self._factor_of: dict[str, float] = {}
 

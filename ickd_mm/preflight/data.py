@@ -1,4 +1,4 @@
-"""What must be on the disk before a run: its data, laid out as asked for, and the teacher."""
+"""What must be on the disk before a run: its data, in the expected layout, and the teacher."""
 
 from __future__ import annotations
 
@@ -28,15 +28,11 @@ def set_data_root(cfg: Config, folder: str) -> None:
 
 
 def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
-    """Make sure that the data of the named dataloaders are there and laid out as asked for.
+    """Make sure that the data of the dataloaders under these keys exist in the expected layout.
 
     Looks for each data set's folder, and in it for the list file, the folders of ``data_prefix``
     and, for class folders, at least one of them; for CIFAR, its files by their MD5 sums. Data that
     download themselves are skipped. The config is not changed.
-
-    Args:
-        cfg: the whole config.
-        loaders: keys of the dataloaders that will run.
 
     Raises:
         FileNotFoundError: if something is missing, naming the config key, what was looked for,
@@ -45,17 +41,14 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
     """
     scope = cfg.get('default_scope')
     for loader in loaders:
-        found = list(_datasets(cfg.get(loader), loader))
+        found = [pair for pair in _datasets(cfg.get(loader), loader) if _is_local(pair[0], scope)]
         for node, key in found:
-            folder = Path(node['data_root'])
-            if not folder.is_dir() and not _fetches_itself(node, scope):
-                raise _missing(cfg, key, f"data_root = '{folder}' is not a folder")
+            if not Path(node['data_root']).is_dir():
+                raise _missing(cfg, key, f"data_root = '{node['data_root']}' is not a folder")
         for node, key in found:
-            if not _fetches_itself(node, scope):
-                _check_layout(cfg, node, key)
-                faults = list(_faulty_files(node, _kind(node, scope)))
-                if faults:
-                    raise _missing(cfg, key, f'data_root: {", ".join(faults)}')
+            _check_layout(cfg, node, key)
+            if faults := list(_faulty_files(node, _kind(node, scope))):
+                raise _missing(cfg, key, f'data_root: {", ".join(faults)}')
 
 
 def check_teacher(cfg: Config) -> None:
@@ -98,17 +91,16 @@ def _kind(dataset: dict, scope: str | None) -> Any:
     return kind
 
 
-def _fetches_itself(dataset: dict, scope: str | None) -> bool:
-    """Tell whether a data set lies elsewhere or downloads itself (mmpretrain's CIFAR does)."""
-    if '://' in dataset['data_root']:
-        return True
+def _is_local(dataset: dict, scope: str | None) -> bool:
+    """Tell whether a data set is on the disk and does not download itself as CIFAR's may."""
     kind = _kind(dataset, scope)
-    has_download = kind is not None and 'download' in inspect.signature(kind).parameters
-    return has_download and dataset.get('download', True)
+    may_download = kind is not None and 'download' in inspect.signature(kind).parameters
+    downloads = may_download and dataset.get('download', True)
+    return '://' not in dataset['data_root'] and not downloads
 
 
 def _faulty_files(dataset: dict, kind: Any) -> Iterator[str]:
-    """Name what mmpretrain's CIFAR classes do not find below ``data_root``, or not as published."""
+    """Name the files of mmpretrain's CIFAR classes that are missing or not as published."""
     if not hasattr(kind, 'base_folder'):
         return
     for name, md5 in (*kind.train_list, *kind.test_list):
@@ -122,28 +114,23 @@ def _faulty_files(dataset: dict, kind: Any) -> Iterator[str]:
 def _check_layout(cfg: Config, dataset: dict, key: str) -> None:
     root = Path(dataset['data_root'])
     lists = dataset.get('ann_file') or ''
-    if isinstance(lists, str) and lists and not (root / lists).is_file():
-        raise _missing(cfg, key, f"ann_file: no file '{root / lists}'")
-    if isinstance(lists, str) and lists and not _holds_text(root / lists):
-        raise ValueError(f"{key}.ann_file: '{root / lists}' lists no sample")
+    if isinstance(lists, str) and lists:
+        file = root / lists
+        if not file.is_file():
+            raise _missing(cfg, key, f"ann_file: no file '{file}'")
+        if file.stat().st_size < 100 and not file.read_bytes().strip():
+            raise ValueError(f"{key}.ann_file: '{file}' lists no sample")
     prefix = dataset.get('data_prefix') or {}
-    if isinstance(prefix, str):
-        prefix = {'': prefix}
-    for name, folder in prefix.items():
+    for name, folder in ({'': prefix} if isinstance(prefix, str) else prefix).items():
         if isinstance(folder, str) and folder and not (root / folder).is_dir():
-            raise _missing(
-                cfg, key, f"data_prefix{name and '.' + name}: no folder '{root / folder}'"
-            )
+            where = f'data_prefix.{name}' if name else 'data_prefix'
+            raise _missing(cfg, key, f"{where}: no folder '{root / folder}'")
     if type_name(dataset) in CLASS_FOLDERS and not lists:
         _check_class_folders(cfg, dataset, key)
 
 
-def _holds_text(file: Path) -> bool:
-    return file.stat().st_size > 100 or bool(file.read_bytes().strip())
-
-
 def _check_class_folders(cfg: Config, dataset: dict, key: str) -> None:
-    """An ImageNet folder: ``split/class/image``, or a list of labels at ``meta/split.txt``."""
+    """Check an ImageNet folder: ``split/class/image``, or labels in ``meta/split.txt``."""
     root, split = Path(dataset['data_root']), dataset.get('split') or ''
     if split == 'test' or (split and (root / 'meta' / f'{split}.txt').is_file()):
         return
@@ -157,29 +144,18 @@ def _check_class_folders(cfg: Config, dataset: dict, key: str) -> None:
 def leave_out_absent_parts(cfg: Config, loaders: tuple[str, ...]) -> None:
     """Take the parts whose list file is missing out of concatenated data sets, with a warning.
 
-    A Pascal VOC folder without SBD trains on what it has. A data set of which no part is there
-    is left as it is, for :func:`check_data` to report.
-
-    Args:
-        cfg: the whole config; changed.
-        loaders: keys of the dataloaders that will run.
+    A Pascal VOC folder without SBD trains on what it has. The config is changed, but a data set
+    of which every part is missing stays as it is, for :func:`check_data` to report.
     """
     for loader in loaders:
         dataset = (cfg.get(loader) or {}).get('dataset') or {}
-        if type_name(dataset) == 'ConcatDataset':
-            _leave_out_absent_parts(dataset, cfg.get('how_to_get_data', ''))
-
-
-def _leave_out_absent_parts(dataset: dict, remedy: str) -> None:
-    present: list[dict] = []
-    absent: list[dict] = []
-    for part in dataset['datasets']:
-        (present if _has_list(part) else absent).append(part)
-    if present and absent:
-        files = ', '.join(part['ann_file'] for part in absent)
-        message = f'No {files}: training goes on without that part of the data. {remedy}'
-        print_log(message, 'current', logging.WARNING)
-        dataset['datasets'] = present
+        parts = dataset['datasets'] if type_name(dataset) == 'ConcatDataset' else []
+        present = [part for part in parts if _has_list(part)]
+        if present and len(present) < len(parts):
+            files = ', '.join(part['ann_file'] for part in parts if not _has_list(part))
+            message = f'No {files}: training continues without that part of the data.'
+            print_log(f'{message} {cfg.get("how_to_get_data", "")}', 'current', logging.WARNING)
+            dataset['datasets'] = present
 
 
 def _has_list(part: dict) -> bool:

@@ -1,4 +1,4 @@
-"""How large the images are that a model trains on."""
+"""The size of the images that a model trains on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def image_size(
         ValueError: if ``given`` is not a positive integer or a pair of them.
     """
     padded = (student.get('data_preprocessor') or {}).get('size')
-    crops = (step.get('crop_size') or step.get('scale') for step in pipeline if _crops(step))
+    crops = (s.get('crop_size') or s.get('scale') for s in pipeline if 'Crop' in type_name(s))
     size = given if given is not None else padded or next(filter(None, crops), DEFAULT_SIZE)
     pair = (size, size) if isinstance(size, int) else size
     if not _is_size(pair):
@@ -42,10 +42,6 @@ def config_image_size(cfg: Config) -> tuple[int, int]:
     """Return height and width of the images that a whole config trains on, distilled or not."""
     student = student_config(cfg.model, cfg.get('data_preprocessor'))
     return image_size(student, cfg.model.get('input_size'), _pipeline(cfg))
-
-
-def _crops(step: Mapping[str, Any]) -> bool:
-    return 'Crop' in type_name(step)
 
 
 def _is_size(pair: Any) -> bool:

@@ -34,12 +34,7 @@ def read_config(spec: str, key: str) -> Config:
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A model's config and where it was read.
-
-    Attributes:
-        cfg: the model dict, with ``_scope_`` where a config file names one.
-        origin: the file or ``package::path``; empty for a dict in the config itself.
-    """
+    """A model dict, and the file or ``package::path`` that it was read from, or ''."""
 
     cfg: ConfigDict
     origin: str
@@ -64,10 +59,8 @@ class ModelSource:
         elif isinstance(spec, (str, os.PathLike)):
             source = cls._from_file(os.fspath(spec), key)
         else:
-            raise TypeError(
-                f'{key} must be a model dict, a config file or package::path, got '
-                f'{type(spec).__name__}'
-            )
+            wanted = 'a model dict, a config file or package::path'
+            raise TypeError(f'{key} must be {wanted}, got {type(spec).__name__}')
         if source.cfg.get('type') is None:
             raise ValueError(f'{key}: the model dict has no type, got keys {sorted(source.cfg)}')
         if is_distiller(source.cfg):
@@ -105,11 +98,8 @@ class ModelSource:
 def read_student(model: Mapping[str, Any], data_preprocessor: dict | None = None) -> ModelSource:
     """Read the student of a distiller's config, or a plain model, which is its own student.
 
-    One without a preprocessor gets the distiller's, else the one that stands beside the model.
-
-    Args:
-        model: the model's config; not changed.
-        data_preprocessor: the one beside the model in the config.
+    One without a preprocessor gets the distiller's, else ``data_preprocessor``, the one beside the
+    model in the config. Neither is changed.
 
     Raises:
         TypeError, ValueError, FileNotFoundError: see :meth:`ModelSource.read`.
@@ -123,14 +113,9 @@ def read_student(model: Mapping[str, Any], data_preprocessor: dict | None = None
 
 
 def read_teacher(model: Mapping[str, Any], student: ModelSource) -> ModelSource:
-    """Read the teacher of a distiller's config.
+    """Read the teacher of a distiller's config, which is not changed.
 
-    A teacher that is a dict without a preprocessor gets the student's; a config of its own keeps
-    what it says.
-
-    Args:
-        model: the distiller's config; not changed.
-        student: its student.
+    A teacher that is a dict without a preprocessor gets that of ``student``.
 
     Raises:
         ValueError: if the config has no teacher.
@@ -178,10 +163,8 @@ def locate_weights(ckpt: str | os.PathLike | None, origin: str) -> str:
     ckpt = os.fspath(ckpt)
     if ckpt == 'zoo':
         if '::' not in origin:
-            raise ValueError(
-                "teacher_ckpt='zoo' needs teacher='package::path', "
-                f'got {origin or "a model dict"!r}; give a path or URL'
-            )
+            got = f'got {origin or "a model dict"!r}; give a path or URL'
+            raise ValueError(f"teacher_ckpt='zoo' needs teacher='package::path', {got}")
         try:
             return get_config(origin, pretrained=True).model_path
         except (AttributeError, AssertionError, ValueError) as error:

@@ -21,9 +21,9 @@ class NamingPipeline(Compose):
 
     Args:
         pipeline: the pipeline to run.
-        classes: number of classes; labels must lie in [0, classes) or be ``ignored``.
+        classes: number of classes; labels must be in [0, classes) or ``ignored``.
         ignored: label that means no label.
-        strict: raise for another label; else warn, once a file. mmseg's evaluation tolerates
+        strict: raise for another label; else warn once per file. mmseg's evaluation tolerates
             such labels and leaves their pixels out of the score.
     """
 
@@ -46,14 +46,18 @@ class NamingPipeline(Compose):
             named = ', '.join(f'{key} {file!r}' for key, file in files.items())
             kind = type(error).__name__
             raise ValueError(f'cannot prepare the sample with {named}: {kind}: {error}') from error
+        file = files.get('seg_map_path') or files.get('img_path', 'a sample')
         wrong = self._outside(made)
-        if wrong:
-            file = files.get('seg_map_path') or files.get('img_path', 'a sample')
-            self._report(
-                f'{file!r} holds labels {wrong}, outside the {self.classes} classes of the data '
-                f'set (0 to {self.classes - 1}, {self.ignored} for none)',
-                file,
-            )
+        if not wrong or file in self._warned:
+            return made
+        message = (
+            f'{file!r} holds labels {wrong}, outside the {self.classes} classes of the data '
+            f'set (0 to {self.classes - 1}, {self.ignored} for none)'
+        )
+        if self.strict:
+            raise ValueError(message)
+        self._warned.add(file)
+        print_log(f'{message}; evaluation leaves these pixels out', 'current', logging.WARNING)
         return made
 
     def _outside(self, made: Any) -> list[int]:
@@ -64,15 +68,7 @@ class NamingPipeline(Compose):
             return []
         found = np.unique(labels)
         wrong = found[((found < 0) | (found >= self.classes)) & (found != self.ignored)]
-        return [int(label) for label in wrong[:5]]
-
-    def _report(self, message: str, file: str) -> None:
-        if self.strict:
-            raise ValueError(message)
-        if file not in self._warned:
-            self._warned.add(file)
-            message += '; evaluation leaves these pixels out'
-            print_log(message, 'current', logging.WARNING)
+        return wrong[:5].tolist()
 
 
 def _labels(made: Any) -> np.ndarray | None:
@@ -80,30 +76,22 @@ def _labels(made: Any) -> np.ndarray | None:
     if not isinstance(made, dict):
         return None
     sample = made.get('data_samples')
-    for name, part in (('gt_sem_seg', 'data'), ('gt_label', None)):
-        label = getattr(sample, name, None)
-        label = getattr(label, part, None) if part else label
-        if label is not None:
-            return label.numpy()
-    return made.get('gt_seg_map')
+    label = getattr(getattr(sample, 'gt_sem_seg', None), 'data', getattr(sample, 'gt_label', None))
+    return made.get('gt_seg_map') if label is None else label.numpy()
 
 
 def _leaves(dataset: Any) -> Iterator[Any]:
-    """Data sets that read files, below those that wrap them."""
-    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    if inner[0] is None:
+    """Yield the data sets that read files, inside those that wrap them."""
+    wrapped = getattr(dataset, 'dataset', None)
+    inner = getattr(dataset, 'datasets', None) or ([] if wrapped is None else [wrapped])
+    for part in inner:
+        yield from _leaves(part)
+    if not inner:
         yield dataset
-    else:
-        for part in inner:
-            yield from _leaves(part)
 
 
 def watch(dataset: Any, strict: bool) -> None:
-    """Let every data set below ``dataset`` name the files that it cannot use.
-
-    Args:
-        dataset: as a data loader holds it, wrapped or not.
-        strict: see :class:`NamingPipeline`.
+    """Let a loader's data set, wrapped or not, name the files that it cannot use.
 
     Raises:
         ValueError: if one holds no sample, naming its list file or folder.
@@ -122,10 +110,7 @@ def watch(dataset: Any, strict: bool) -> None:
 
 @functools.cache
 def watch_loaders() -> None:
-    """Watch the data of every loader that a runner builds; strictly where it trains on them.
-
-    The pipelines run where they did, in the loader's processes, and configs stay as they are.
-    """
+    """Watch the data of every loader that a runner builds, strictly where it trains on them."""
     build, build_train = Runner.build_dataloader, Runner.build_train_loop
     training: list[bool] = []
 

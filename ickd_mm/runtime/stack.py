@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import suppress
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,11 +51,8 @@ def provide_mmcv_ops() -> None:
     """
     if 'mmcv.ops' in sys.modules or not _has('mmcv') or _has('mmcv._ext'):
         return
-    try:
-        metadata.distribution('mmcv-lite')
-    except metadata.PackageNotFoundError:
-        return
-    sys.modules['mmcv.ops'] = _MissingOps('mmcv.ops')
+    if _has_distribution('mmcv-lite'):
+        sys.modules['mmcv.ops'] = _MissingOps('mmcv.ops')
 
 
 def _module_folder(package: str) -> str:
@@ -72,10 +70,13 @@ def _module_folder(package: str) -> str:
 
 
 def _is_installed(package: str) -> bool:
-    try:
+    with suppress(ModuleNotFoundError, RuntimeError):
         return bool(_module_folder(package))
-    except (ModuleNotFoundError, RuntimeError):
-        return False
+    return False
+
+
+def _has_distribution(name: str) -> bool:
+    return any(metadata.distributions(name=name))
 
 
 def find_packages_without_pkg_resources() -> None:
@@ -99,11 +100,8 @@ def find_packages_without_pkg_resources() -> None:
             module.is_installed = _is_installed
     MODULE2PACKAGE.setdefault('ickd_mm', 'ickd_mm')
     for module_name, distribution in MODULE2PACKAGE.items():
-        if _has(module_name) and module_name != distribution:
-            try:
-                metadata.distribution(distribution)
-            except metadata.PackageNotFoundError:
-                MODULE2PACKAGE[module_name] = module_name
+        if _has(module_name) and not _has_distribution(distribution):
+            MODULE2PACKAGE[module_name] = module_name
 
 
 _OPERATORS = None
@@ -113,8 +111,8 @@ def declare_torchvision_ops() -> None:
     """torchvision built for another CUDA than torch (torch 2.13 CPU with torchvision 0.28).
 
     Its compiled part does not load, so its operators are unknown and ``import torchvision``
-    fails, though mmpretrain needs only its Python parts. Declaring the two schemas that the
-    import asks for mends that; calling them still fails. Where the builds match nothing is done.
+    fails, though mmpretrain needs only its Python parts. Declaring the two operators that the
+    import asks for fixes that; calling them still fails. Where the builds match nothing is done.
     """
     global _OPERATORS
     spec = find_spec('torchvision') if _has('torchvision') else None

@@ -6,8 +6,7 @@ r"""Fold the batch norms of a frozen model into its convolutions.
     b' = \frac{\gamma (b - \mu)}{\sqrt{\sigma^2 + \epsilon}} + \beta
 
 Which batch norm belongs to which convolution is not guessed from the order of modules: one
-forward is watched, and a pair is folded only if the batch norm's read is the only use that any
-operator makes of what the convolution gives.
+forward is watched, and a pair is folded only if the batch norm alone uses the convolution's output.
 """
 
 from __future__ import annotations
@@ -40,9 +39,7 @@ def _untouched(module: nn.Module) -> bool:
 
 
 class Watch(TorchDispatchMode):
-    """Sees, during one forward, which batch norm alone reads what a convolution gives.
-
-    Use as a context manager around the forward; every entry starts afresh.
+    """Finds, as a context manager around a forward, convolutions that a batch norm alone reads.
 
     Args:
         model: the model that runs inside, in eval mode.
@@ -54,11 +51,8 @@ class Watch(TorchDispatchMode):
         super().__init__()
         self._tapped = {tap.find(model, 'teacher') for tap in taps}
         self._convs = [m for m in model.modules() if type(m) in CONVOLUTIONS and _untouched(m)]
-        self._norms = [
-            m
-            for m in model.modules()
-            if isinstance(m, _BatchNorm) and m.running_var is not None and _untouched(m)
-        ]
+        norms = (m for m in model.modules() if isinstance(m, _BatchNorm) and _untouched(m))
+        self._norms = [norm for norm in norms if norm.running_var is not None]
 
     def __enter__(self) -> Watch:
         self._made: dict[int, tuple[nn.Conv2d, Tensor]] = {}
@@ -91,9 +85,8 @@ class Watch(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         if func.namespace != 'prim':  # questions about a tensor, of its device for one
-            self._uses.update(
-                {id(x) for x in tree_flatten((args, kwargs))[0] if id(x) in self._made}
-            )
+            ids = {id(x) for x in tree_flatten((args, kwargs))[0]}
+            self._uses.update(ids & self._made.keys())
         return func(*args, **(kwargs or {}))
 
     def pairs(self) -> list[tuple[nn.Conv2d, _BatchNorm]]:
@@ -101,39 +94,33 @@ class Watch(TorchDispatchMode):
         found = []
         for norm, key in self._read.items():
             conv, _ = self._made[key]
-            if self._tapped & {conv, norm}:
-                continue
-            if self._uses[key] == 1 and self._runs[conv] == 1 and self._runs[norm] == 1:
+            once = self._uses[key] == self._runs[conv] == self._runs[norm] == 1
+            if once and not self._tapped & {conv, norm}:
                 found.append((conv, norm))
         return found
 
 
 @torch.no_grad()
 def fold_batch_norms(model: nn.Module, pairs: list[tuple[nn.Conv2d, _BatchNorm]]) -> None:
-    """Give each convolution its batch norm's work and put an identity in the latter's place.
+    """Fold the batch norms of :meth:`Watch.pairs` and replace them by identities.
 
-    The new weights are computed in float64 and are new parameters; modules that share the old
-    ones keep them.
-
-    Args:
-        model: frozen, in eval mode.
-        pairs: (convolution, batch norm), as :meth:`Watch.pairs` gives them.
+    The model is frozen and in eval mode. The new weights are computed in float64 and are new
+    parameters; modules that share the old ones keep them.
     """
     for conv, norm in pairs:
         dtype = conv.weight.dtype
-        given: Any = (conv.bias, norm.running_mean, norm.running_var, norm.weight, norm.bias)
-        as_double: Any = [None if x is None else x.double() for x in given]
-        bias, mean, var, gain, shift = as_double
-        weight, bias = fuse_conv_bn_weights(
-            conv.weight.double(), bias, mean, var, norm.eps, gain, shift
-        )
+        given = (conv.bias, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+        double: Any = [None if x is None else x.double() for x in given]
+        old, mean, var, gain, shift = double
+        weight = conv.weight.double()
+        weight, bias = fuse_conv_bn_weights(weight, old, mean, var, norm.eps, gain, shift)
         conv.weight = nn.Parameter(weight.to(dtype), requires_grad=False)
         conv.bias = nn.Parameter(bias.to(dtype), requires_grad=False)
     replace_modules(model, {norm: nn.Identity().eval() for _, norm in pairs})
 
 
 def replace_modules(model: nn.Module, replacement: Mapping[nn.Module, nn.Module]) -> None:
-    """Put other modules in the place of some modules of a model, wherever these stand."""
+    """Replace modules of a model by others, wherever they occur."""
     for parent in list(model.modules()):
         for name, child in parent._modules.items():
             if child is not None and child in replacement:

@@ -25,8 +25,8 @@ class FrozenTeacher:
     """Holds a teacher outside the module tree and runs it up to its last tap.
 
     Not being a module keeps it out of the optimizer, of DDP's buckets, of checkpoints and of
-    ``train()``; copies (EMA) share it. It runs under ``no_grad``: what inference mode gives
-    could not be saved for a backward pass.
+    ``train()``; copies (EMA) share it. It runs under ``no_grad``, since autograd cannot save
+    tensors from inference mode.
 
     Args:
         model: the teacher, its weights restored; it is changed into what runs fastest.
@@ -68,7 +68,7 @@ class FrozenTeacher:
             self.store.identify(self.model)
 
     def _prepare(self, size: tuple[int, int]) -> None:
-        """Lay out, fold and cast the weights, once, after a look at what the model does."""
+        """Lay out, fold and cast the weights, once, after a dry run."""
         watch, options = Watch(self.model, self.taps), self.options
         if options.channels_last and self._runs_channels_last(size, watch):
             self._layout = torch.channels_last
@@ -100,7 +100,7 @@ class FrozenTeacher:
         return True
 
     def _compiled(self) -> Callable[[Tensor], dict[Tap, Tensor]]:
-        """Compile the whole forward with hooks that stay; what no tap needs is dropped."""
+        """Compile the whole forward with permanent hooks; what no tap needs is dropped."""
         seen: dict[Tap, Tensor] = {}
 
         def keep(module: nn.Module, inputs: Any, output: Any) -> None:

@@ -11,14 +11,12 @@ from torch import Tensor, nn
 
 def _scaling(preprocessor: Any) -> tuple[bool, Tensor, Tensor]:
     """Return (RGB order?, mean, std), the last two (C or 1, 1, 1) on 0-255 pixels."""
-    swaps = getattr(preprocessor, 'to_rgb', None)
-    if swaps is None:
-        swaps = getattr(preprocessor, '_channel_conversion', None)
-    if swaps is None:
-        swaps = getattr(preprocessor, 'channel_conversion', False)
+    keys = ('to_rgb', '_channel_conversion', 'channel_conversion')
+    found = (getattr(preprocessor, key, None) for key in keys)
+    swaps = bool(next((value for value in found if value is not None), False))
     if getattr(preprocessor, '_enable_normalize', False):
-        return bool(swaps), preprocessor.mean, preprocessor.std
-    return bool(swaps), torch.zeros(1, 1, 1), torch.ones(1, 1, 1)
+        return swaps, preprocessor.mean, preprocessor.std
+    return swaps, torch.zeros(1, 1, 1), torch.ones(1, 1, 1)
 
 
 def make_renormalizer(student: nn.Module, teacher: nn.Module) -> Callable[[Tensor], Tensor] | None:
@@ -26,12 +24,8 @@ def make_renormalizer(student: nn.Module, teacher: nn.Module) -> Callable[[Tenso
 
     .. math:: x_t = (\pi(x_s \sigma_s + \mu_s) - \mu_t) / \sigma_t
 
-    where π swaps red and blue if only one of the models does. Pixels that the student's
-    preprocessor padded are mapped like any others.
-
-    Args:
-        student: the student's data preprocessor.
-        teacher: the teacher's.
+    where π swaps red and blue if only one of the two data preprocessors, the arguments, does.
+    Pixels that the student's preprocessor padded are mapped like any others.
 
     Returns:
         None where the two agree, else a function of (N, C, H, W) images.

@@ -56,7 +56,7 @@ def test_a_path_is_read(path, module, index):
 
 @pytest.mark.parametrize('path', ['', 'a..b', 'a[x]', 'a[0', 'a b', '.a', 'a[0].b'])
 def test_a_path_that_is_none_is_refused(path):
-    with pytest.raises(ValueError, match='no module path'):
+    with pytest.raises(ValueError, match='is not a module path'):
         Tap.parse(path)
 
 

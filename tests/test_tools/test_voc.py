@@ -126,7 +126,7 @@ def test_a_folder_without_sbd_trains_on_what_is_there_and_says_so(voc, r101, tmp
     done = run(tmp_path / 'run', root, r101)
     check(done, tmp_path / 'run')
     assert (
-        'No ImageSets/Segmentation/aug.txt: training goes on without' in done.stdout + done.stderr
+        'No ImageSets/Segmentation/aug.txt: training continues without' in done.stdout + done.stderr
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -42,7 +42,7 @@ def once(call: Callable[[], Any], device: str) -> float:
 
 
 def in_turns(
-    calls: dict[str, Callable[[], Any]],
+    calls: Mapping[str, Callable[[], Any]],
     device: str = 'cpu',
     budget: float = 5.0,
     min_rounds: int = 3,

@@ -98,10 +98,8 @@ def _compare(args: argparse.Namespace, runs: list[Run]) -> list[str]:
         text = 'The runs shared what the teacher gave, so their seconds do not compare'
         console.print(f'{text}: run again with --time-steps')
     if number := frame.resumed.sum():
-        text = f'{number} of the runs went on from a checkpoint: augmentation had other random'
-        console.print(f'{text} numbers than without the interruption')
-    written = sorted(
-        file.name for file in root.iterdir() if file.suffix in ('.csv', '.json', '.md', '.png')
-    )
-    console.print(f'Written to {root}: {", ".join(written)}')
+        text = f'{number} of the runs were resumed: their augmentation had other random numbers'
+        console.print(f'{text} than without the interruption')
+    written = (file for file in root.iterdir() if file.suffix in ('.csv', '.json', '.md', '.png'))
+    console.print(f'Written to {root}: {", ".join(sorted(file.name for file in written))}')
     return failures

@@ -24,7 +24,7 @@ def resolve(config: str, choice: Choice = ()) -> Config:
 
     Raises:
         FileNotFoundError: if it does not exist.
-        KeyError: for a key that stands twice in it.
+        KeyError: for a key that appears twice in it.
         ValueError: for a varied key or value that fits nowhere.
     """
     if not Path(config).is_file():
@@ -45,7 +45,7 @@ def resolve(config: str, choice: Choice = ()) -> Config:
 
 
 def _split(text: str, at: str) -> list[str]:
-    """Split where ``at`` stands outside brackets and quotes."""
+    """Split at each ``at`` outside brackets and quotes."""
     parts: list[str] = []
     for part in text.split(at):
         before = parts[-1] if parts else ''
@@ -115,13 +115,12 @@ def lay_out(
         if (twin := names.setdefault((stem, state), name)) is not name:
             raise ValueError(f'{twin} and {name} are the same run')
         keys, values = zip(*choice) if choice else ((), ())
+        first = name_of(stems[0], choice) if len(configs) > 1 else next(iter(names.values()))
         about = {
             'config': stem,
             'varied': f'{",".join(keys)}={":".join(values)}' if choice else '',
             'name': name,
-            'reference': name_of(stems[0], choice)
-            if len(configs) > 1
-            else next(iter(names.values())),
+            'reference': first,
             'line': name_of(stem, choice[len(parts[0]) :] if parts else ()),
             'value': values[0] if choice else None,
         }

@@ -1,4 +1,4 @@
-"""Run several trainings, a few at a time, and say how long it still takes."""
+"""Run several trainings, a few at a time, and estimate the time left."""
 
 from __future__ import annotations
 
@@ -32,11 +32,10 @@ def time_left(seconds: list[float], to_go: int, jobs: int, since: float) -> str:
 def run_all(
     runs: list[Run], jobs: int, console: Console, before: int = 0
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Run what is given in its order, ``jobs`` at a time; return the results, and what failed.
+    """Run all in order, ``jobs`` at a time, sharing the cores; return results and failures.
 
-    A run that fails is listed; the others go on, and share the cores. A line of progress stays at
-    the bottom of a terminal; elsewhere it is printed every minute. It counts the runs that had
-    finished ``before``.
+    A failed run does not stop the others. A progress line, which counts the runs that had finished
+    ``before``, stays at the bottom of a terminal; elsewhere it is printed every minute.
     """
     threads = max(1, (os.cpu_count() or 1) // jobs)
     queue, running = list(runs), list[tuple[Run, Popen, float]]()

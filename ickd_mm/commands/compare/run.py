@@ -37,9 +37,9 @@ class Run:
         cfg: its config, seed included.
         folder: its work folder.
         state: :func:`digest_of` its config.
-        about: what the tables say of it beside its result.
+        about: what the tables say about it beside its result.
         store: folder of the teacher's features (``teacher_run.store``); it changes no score.
-        metrics: the scores that count, as mmengine logs them: the first that is there.
+        metrics: names of scores in mmengine's log; the first that was logged counts.
     """
 
     cfg: Config
@@ -55,7 +55,7 @@ class Run:
         return self._row(json.loads(file.read_text())) if file.is_file() else None
 
     def start(self, threads: int | None = None) -> subprocess.Popen:
-        """Start the process, or go on from an interrupted one's last checkpoint."""
+        """Start the process, or resume from an interrupted one's last checkpoint."""
         if self._trained():
             shutil.rmtree(self.folder)
         words = command('train.py', self.cfg, self.folder)
@@ -79,9 +79,9 @@ class Run:
         """Store and return the result of a process that has ended.
 
         It is what :func:`read_log` returns; ``seconds`` of wall-clock since the last start;
-        ``shared``, whether the teacher's features may have been read; ``resumed``, whether it went
-        on from a checkpoint; ``state``; ``about``; and of the ``metric`` that counts its ``curve``
-        and last ``score``, 0-100.
+        ``shared``, whether the teacher's features may have been read; ``resumed``, whether it was
+        resumed from a checkpoint; ``state``; ``about``; and of the ``metric`` that counts its
+        ``curve`` and last ``score``, 0-100.
 
         Raises:
             NoScore: if no validation logged a score that counts.
@@ -93,9 +93,8 @@ class Run:
         if digest_of(self.cfg) != self.state:
             raise RuntimeError(f'{self.folder}: a file that its config names changed meanwhile')
         result = {**self.about, 'state': self.state, 'seconds': time.time() - started}
-        result['shared'] = self.store is not None
+        result |= {'shared': self.store is not None, **read_log(self.folder)}
         result['resumed'] = (self.folder / 'resumed').is_file()
-        result |= read_log(self.folder)
         row = self._row(result)
         part = self.folder / 'result.part'
         part.write_text(json.dumps(result, indent=1))

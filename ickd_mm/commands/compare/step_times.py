@@ -42,10 +42,10 @@ def short_runs(runs: list[Run], root: Path) -> dict[str, Run]:
 def time_steps(runs: list[Run], root: Path, report: Callable[[str], None]) -> dict[str, float]:
     """Train every line for 60 steps, alone on the machine, and all of them again, three times.
 
-    The lines take turns, so that a slow minute of the machine meets them all: of the rounds the
-    median counts. Of a round it is the mean of the steps without the first 10, since steps may
-    differ: a pair's weight that falls to 0 ends the teacher's part. What the runs themselves
-    logged does not measure a step: they share cores, and with ``--share-teacher`` the teacher.
+    The lines are interleaved, so that a slow minute of the machine affects them all; the median of
+    the rounds counts. A round gives the mean of its steps without the first 10, since steps may
+    differ: a pair's weight that falls to 0 ends the teacher's part. The times that the runs logged
+    are no measure: the runs share cores, and with ``--share-teacher`` the teacher.
 
     Returns:
         Name -> seconds per step, data loading included.
@@ -60,7 +60,7 @@ def time_steps(runs: list[Run], root: Path, report: Callable[[str], None]) -> di
         folder = root / f'step_times/{threads}_threads/round_{turn}'
         short = short_runs(runs, folder)
         if not all(run.finished() for run in short.values()):
-            shutil.rmtree(folder, ignore_errors=True)  # a round is of one time and machine
+            shutil.rmtree(folder, ignore_errors=True)  # one round, one time, one machine
         for name, run in short.items():
             started = time.time()
             result = run.finished() or run.finish(run.start(), started)

@@ -13,12 +13,12 @@ from .run import Run, command, tail
 
 
 def teacher_score(runs: list[Run], root: Path) -> float | None:
-    """Score the teacher that the runs distil, or remember its score.
+    """Score the teacher that the runs distil, with the first run's config, or read its score.
 
-    What is varied in the first of them holds here too. Its folder in ``root`` is named by a digest.
+    Its folder in ``root`` is named by a digest.
 
     Returns:
-        The score, 0-100; None where nothing is distilled, or not all from one teacher.
+        The score, 0-100; None if nothing is distilled, or not all from one teacher.
 
     Raises:
         RuntimeError: if testing fails or gives no score, with the end of its log.

@@ -60,7 +60,7 @@ def load_material(seed: int) -> dict[str, Material]:
 
 
 def _background(
-    material: Material, size: int, rng: np.random.Generator, *brightness: float
+    material: Material, size: int, rng: np.random.Generator, dark: float, bright: float
 ) -> np.ndarray:
     """Cut a square of 1-2.5 times ``size`` from a photograph, resize and dim it."""
     photo = material.photos[rng.integers(len(material.photos))]
@@ -69,7 +69,7 @@ def _background(
     left = rng.integers(photo.shape[1] - side + 1)
     cut = Image.fromarray(photo[top : top + side, left : left + side])
     patch = np.asarray(cut.resize((size, size), Image.Resampling.BILINEAR), np.float32)
-    return patch * rng.uniform(*brightness)
+    return patch * rng.uniform(dark, bright)
 
 
 def _opacity(glyph: np.ndarray, side: int) -> np.ndarray:

@@ -1,10 +1,9 @@
-"""Keep the weights of a frozen model's convolutions the way the CPU's kernels want them.
+"""Keep the weights of a frozen model's convolutions in the layout of the CPU's kernels.
 
-oneDNN, which computes PyTorch's convolutions on a CPU, has its own order for weights and brings
-them into it at every call. The weights of a frozen model never change: they are brought into it
-once, by the operators that ``torch.compile`` itself uses for that. The order alone changes, and
-back again when the model moves. Wide 3×3 convolutions are computed from transformed weights
-instead (:mod:`.winograd`), where the sizes say that this is faster.
+oneDNN, which computes PyTorch's convolutions on a CPU, has its own layout for weights and
+reorders them at every call. The weights of a frozen model never change, so they are reordered
+once, by the operators that ``torch.compile`` uses for that, and back when the model moves. Wide
+3×3 convolutions use transformed weights instead (:mod:`.winograd`) where that is faster.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ def can_pack() -> bool:
 
 
 class PackedConvolution(nn.Module):
-    """A convolution in the place of another, whose weights it holds as the CPU wants them.
+    """Replaces a convolution and holds its weights in the CPU's layout.
 
-    How is chosen for the size of the first input, by sizes alone, not by a stopwatch: the same run
-    chooses the same again. Other sizes are computed all the same.
+    The layout is chosen for the size of the first input, by sizes alone and not by timing, so
+    that the same run chooses the same again. Inputs of other sizes are computed too.
 
     Args:
         conv: a float32 ``nn.Conv2d`` with zero padding on a CPU; it may be left without weights
@@ -96,13 +95,7 @@ def _fits(module: Any) -> bool:
 
 
 def pack(model: nn.Module, keep: set[nn.Module], winograd: bool = True) -> None:
-    """Put packed convolutions in the place of those that can be.
-
-    Args:
-        model: frozen, in eval mode.
-        keep: modules to leave as they are.
-        winograd: whether transformed weights may be used.
-    """
+    """Replace what can be packed; the arguments are those of :func:`use_cpu_kernels`."""
     buffers = Buffers() if winograd else None
     convs: list[Any] = [m for m in model.modules() if m not in keep and _fits(m)]
     shared = [c for c in convs if sum(c.weight is other.weight for other in convs) > 1]

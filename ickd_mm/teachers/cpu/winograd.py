@@ -43,18 +43,16 @@ SLICE = 256
 
 
 class Buffers:
-    """Memory that convolutions after one another work in, so that it is asked for only once."""
+    """Work memory that successive convolutions share, so that it is allocated only once."""
 
     def __init__(self) -> None:
         self._flat: dict[str, Tensor] = {}
 
     def take(self, name: str, *shape: int) -> Tensor:
-        """Return a float32 tensor of this shape, its contents arbitrary; valid until the next
-        call with this name.
-        """
+        """Return an uninitialised float32 tensor, valid until the next call with this name."""
         count = prod(shape)
         if name not in self._flat or self._flat[name].numel() < count:
-            with torch.inference_mode(False):  # outlives the mode that it is first asked for in
+            with torch.inference_mode(False):  # it may be used outside inference mode later
                 self._flat[name] = torch.empty(count, dtype=torch.float32, device='cpu')
         return self._flat[name][:count].view(shape)
 
@@ -76,11 +74,9 @@ def _tiles(length: int, dilation: int) -> int:
 
 
 def winograd_pays(conv: Any, shape: torch.Size) -> bool:
-    """Whether :func:`winograd_conv2d` can stand for ``conv`` and saves time, by the shapes alone.
+    """Whether :func:`winograd_conv2d` can replace ``conv`` and saves time, by the shapes alone.
 
-    Args:
-        conv: an ``nn.Conv2d`` with zero padding.
-        shape: (N, C, H, W) of its input.
+    ``conv`` is an ``nn.Conv2d`` with zero padding, ``shape`` the (N, C, H, W) of its input.
     """
     square = len({*conv.padding}) == 1 and len({*conv.dilation}) == 1
     if conv.kernel_size != (3, 3) or conv.stride != (1, 1) or conv.groups != 1 or not square:

@@ -123,7 +123,7 @@ def test_kill_9_and_again_gives_the_same_table_and_repeats_no_finished_run(start
     (cut.parent / 'last_checkpoint').write_text('iter_5.pth')  # a later moment: resumed
 
     text = run(folder)
-    assert '1 of the runs went on from a checkpoint' in text
+    assert '1 of the runs were resumed' in text
     assert '--resume' in (cut.parent / 'said').read_text()
     assert starts(folder) == {
         'alone__seed=0': 1, 'taught__seed=0': 2, 'alone__seed=1': 1, 'taught__seed=1': 1,
