@@ -5,7 +5,7 @@ import importlib
 
 COMMANDS = {
     'loss': 'the ICC loss against its naive form: time and memory',
-    'estimate': 'hours of a whole training on GPUs, estimated from the arithmetic of a step',
+    'estimate': 'hours of a whole training on GPUs, estimated from the time of a step',
     'step': 'a training step of a config with and without distillation',
 }
 

@@ -17,7 +17,7 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from a checkpoint, or from the newest whole one in the work folder',
+        help='resume from a checkpoint, or from the newest whole one in the work folder',
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision')
     add_config_arguments(parser)

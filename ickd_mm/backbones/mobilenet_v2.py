@@ -23,10 +23,9 @@ NORM = dict(type='BN')
 
 
 class InvertedResidual(nn.Module):
-    """1×1 expansion, 3×3 convolution a channel, linear 1×1; a shortcut where shapes agree.
+    """1×1 expansion, depthwise 3×3 convolution, linear 1×1; a shortcut where shapes agree.
 
-    mmpretrain's block leaves the first convolution out where it expands nothing; this one has
-    it always.
+    Unlike mmpretrain's block it keeps the first convolution where that expands nothing.
 
     Args:
         in_channels: channels of the input.

@@ -16,10 +16,10 @@ STAGES = ((240, 4), (480, 8), (960, 4))  # channels, blocks
 
 
 class ShuffleUnit(nn.Module):
-    """Grouped 1×1, shuffle, 3×3 a channel, grouped 1×1, beside a shortcut.
+    """Grouped 1×1, shuffle, depthwise 3×3, grouped 1×1, beside a shortcut.
 
     With stride 2 the shortcut is a 3×3 average and is concatenated, else it is the input and is
-    added. mmpretrain's unit has no ReLU behind the 3×3 convolution and other inner widths.
+    added. mmpretrain's unit has no ReLU after the 3×3 convolution and other inner widths.
 
     Args:
         in_channels: channels of the input; the stem's 24 are not grouped.

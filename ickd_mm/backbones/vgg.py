@@ -29,9 +29,9 @@ class CIFARVGG(BaseBackbone):
     """VGG-8 and VGG-13 with batch norm (arXiv 1409.1556, configuration B for 13).
 
     Five stages of 3×3 convolutions with bias, 64, 128, 256, 512 and 512 channels, with a 2×2
-    maximum behind each of the first three. As in ``HobbitLong/RepDistiller``, ``models/vgg.py``,
+    maximum after each of the first three. As in ``HobbitLong/RepDistiller``, ``models/vgg.py``,
     names ``vgg8_bn`` and ``vgg13_bn``, for images of 32×32. mmpretrain's VGG halves the map
-    behind the fourth stage too.
+    after the fourth stage too.
 
     ``forward`` maps (N, 3, H, W) to a tuple of one map, (N, 512, H/8, W/8): the last before
     pooling.

@@ -10,9 +10,9 @@ from .initialization import KAIMING
 
 
 class PreActivationBlock(nn.Module):
-    """Two 3×3 convolutions, each behind batch norm and ReLU, with a shortcut around them.
+    """Two 3×3 convolutions, each after batch norm and ReLU, with a shortcut around them.
 
-    A shortcut that changes the channels starts behind the first batch norm and ReLU.
+    A shortcut that changes the channels starts after the first batch norm and ReLU.
 
     Args:
         in_channels: channels of the input.
@@ -46,7 +46,7 @@ class CIFARWideResNet(BaseBackbone):
     ``HobbitLong/RepDistiller``, ``models/wrn.py``, without its dropout of rate 0.
 
     ``forward`` maps (N, 3, H, W) to a tuple of one map, (N, 64k, H/4, W/4): the last before
-    pooling, behind the final batch norm and ReLU. This is the map that the released ICKD code
+    pooling, after the final batch norm and ReLU. This is the map that the released ICKD code
     matches (``ADLab-AutoDrive/ICKD``, ``Cifar100/models/wrn.py``); RepDistiller's own methods
     take ``layer3``, before that batch norm.
 

@@ -27,7 +27,7 @@ def check_resumable(path: Path) -> None:
     missing = [key for key in NEEDED if not isinstance(loaded, dict) or key not in loaded]
     if missing:
         raise ValueError(
-            f'{str(path)!r} lacks {", ".join(missing)}: a run cannot go on from it; '
+            f'{str(path)!r} lacks {", ".join(missing)}: a run cannot resume from it; '
             'load_from starts a new run from its weights'
         )
 

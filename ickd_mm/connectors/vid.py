@@ -11,7 +11,7 @@ from ..registry import MODELS
 class VIDRegressor(nn.Module):
     r"""Predict mean and variance of the teacher's map from the student's, for ``VIDLoss``.
 
-    torchdistill's ``Regressor4VID``: three 1×1 convolutions for the mean, one variance a
+    torchdistill's ``Regressor4VID``: three 1×1 convolutions for the mean, one variance per
     channel, :math:`\log(1 + e^{\alpha_c}) + \epsilon`. Source: Ahn et al., "Variational
     Information Distillation for Knowledge Transfer", CVPR 2019, arXiv 1904.05835, eq. 5 to 7;
     the defaults are those of ``HobbitLong/RepDistiller``.
@@ -54,5 +54,5 @@ class VIDRegressor(nn.Module):
         self.regressor = Regressor4VID(*channels, eps, init_pred_var)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Map (N, in_channels, H, W) to mean (N, out_channels, H, W) and a variance a channel."""
+        """Map (N, in_channels, H, W) to mean (N, out_channels, H, W) and variance per channel."""
         return self.regressor(x)

@@ -56,7 +56,7 @@ class FeatureDistiller(BaseModel):
             student's preprocessor does not know it (a classifier's); 224 if left out
             (``tools/train.py`` fills in the crop of the training pipeline).
         teacher_run: how the teacher is run; keys and defaults as in
-            :class:`ickd_mm.teachers.options.TeacherRun`.
+            :class:`ickd_mm.teachers.options.TeacherOptions`.
 
     Raises:
         TypeError, KeyError, ValueError, FileNotFoundError: before any training, naming the
@@ -90,9 +90,8 @@ class FeatureDistiller(BaseModel):
         with preserved_randomness():
             teacher_model = teacher_source.build('teacher')
             restore(teacher_model, weights)
-            self.pairs = self._build_pairs(
-                pair_configs, teacher_model, size, options, str(teacher_source.cfg)
-            )
+            source = str(teacher_source.cfg)
+            self.pairs = self._build_pairs(pair_configs, teacher_model, size, options, source)
         self.connectors = nn.ModuleDict({p.name: p.connector for p in self.pairs if p.connector})
         self.losses = nn.ModuleDict({p.name: p.loss for p in self.pairs})
         self.pair_factors = {pair.name: 1.0 for pair in self.pairs}  # PairWeightHook changes them
@@ -102,9 +101,8 @@ class FeatureDistiller(BaseModel):
         own = {'connectors', 'losses', 'pair_factors', 'pairs', 'student', 'teacher'}
         reserved = own & {*student._modules, *student._parameters}
         if reserved:
-            raise TypeError(
-                f'the student has parts named {sorted(reserved)}: it cannot be distilled'
-            )
+            names = sorted(reserved)
+            raise TypeError(f'the student has parts named {names}: it cannot be distilled')
         self._modules.clear()
         self._modules.update(student._modules)
         self._parameters, self._buffers = student._parameters, student._buffers
@@ -218,7 +216,7 @@ class FeatureDistiller(BaseModel):
             if torch.is_grad_enabled() and not feature.requires_grad:
                 raise RuntimeError(
                     f'pairs.{pair.name}: student tap {pair.student.path!r} carries no gradient; '
-                    'it is frozen, or lies inside a reentrant activation checkpoint'
+                    'it is frozen, or inside a reentrant activation checkpoint'
                 )
             loss = self._match(pair, feature, wanted[pair.teacher])
             factor = self.pair_factors[pair.name]

@@ -33,7 +33,7 @@ class Tap:
 
         Raises:
             TypeError: if ``path`` is not a string.
-            ValueError: if it is not a dotted path with optional ``[i]`` behind it.
+            ValueError: if it is not a dotted path, with or without ``[i]`` after it.
         """
         if not isinstance(path, str):
             raise TypeError(f'a tap is a module path, got {path!r}')

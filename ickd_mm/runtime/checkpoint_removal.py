@@ -13,7 +13,7 @@ from mmengine.registry import HOOKS as MMENGINE_HOOKS
 
 
 class _LaterRemovals:
-    """A file backend that remembers what to remove, and does the rest at once."""
+    """A file backend that notes removals for later and does everything else at once."""
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
@@ -53,7 +53,7 @@ class KeepingCheckpointHook(CheckpointHook):
         best += getattr(self, 'best_ckpt_path_dict', {}).values()
         for path, how in later.wanted.items():
             own = os.path.realpath(os.path.dirname(path)) == os.path.realpath(self.out_dir)
-            if own and path != self.last_ckpt and path not in best:  # unless just written anew
+            if own and path != self.last_ckpt and path not in best:  # just written again
                 getattr(backend, how)(path)
 
     def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:

@@ -17,14 +17,14 @@ from ...version import __version__
 
 
 def digest_of(cfg: Config) -> str:
-    """Digest of what a run's result depends on, the seed apart.
+    """Return a digest of what a run's result depends on, except the seed.
 
-    In it are the values of the resolved config (what is varied included), the content of every
-    file that they name (the teacher's weights; a student's or teacher's config by its own resolved
+    It covers the values of the resolved config (varied ones included), the content of every file
+    that they name (the teacher's weights; a student's or teacher's config by its own resolved
     values), and the versions of torch, mmengine and this package. So a comment, the order of
     keys or the spelling of a path do not make another run, but new weights under an old name do.
 
-    Not in it are ``work_dir``, the images in a data folder, what an address or ``'zoo'`` leads to,
+    It leaves out ``work_dir``, the images in a data folder, the file behind a URL or ``'zoo'``,
     and the machine: after a change in one of these use another ``--work-dir``.
 
     Raises:

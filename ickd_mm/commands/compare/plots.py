@@ -11,11 +11,8 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 SECONDS = 'training seconds (iterations × step)'
 STYLES = ('-o', '--s', ':^', '-.v')
+TWO_AXES: Any = dict(figsize=(11, 4), sharey=True, layout='constrained')
 plt.switch_backend('Agg')  # no display is needed
-
-
-def _two_axes() -> tuple[Any, Any]:
-    return plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout='constrained')
 
 
 def _save(figure: Any, file: Path) -> None:
@@ -36,7 +33,7 @@ def plot_curves(runs: pd.DataFrame, table: pd.DataFrame, metric: str, file: Path
 
     A line is the mean over seeds; up to four lines have their range over seeds around them.
     """
-    figure, axes = _two_axes()
+    figure, axes = plt.subplots(1, 2, **TWO_AXES)
     colors = plt.get_cmap('tab20' if len(table) > 10 else 'tab10')
     points = runs.explode('curve', ignore_index=True)
     points[['at', 'value']] = points.curve.tolist()
@@ -90,7 +87,7 @@ def plot_final(runs: pd.DataFrame, table: pd.DataFrame, metric: str, file: Path)
     points['seconds'] = points.iterations * points.name.map(table.set_index('name').step_seconds)
     names = ['line', 'value', 'name', 'seconds']
     points = points.groupby(names, dropna=False).score.agg(['mean', 'min', 'max']).reset_index()
-    figure, axes = _two_axes()
+    figure, axes = plt.subplots(1, 2, **TWO_AXES)
     key = runs.varied.iloc[0].partition('=')[0].partition(',')[0]
     for axis, column, label in zip(axes, ('value', 'seconds'), (key, SECONDS)):
         for name, line in points.groupby('line'):

@@ -26,7 +26,7 @@ NO_SCORES = {'step', 'epoch', 'iter', 'time', 'data_time', 'memory'}
 
 
 class NoScore(RuntimeError):
-    """A run's validations did not log the score that is asked for."""
+    """A run's validations did not log any of the scores that count."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _die_with_parent() -> None:
 
 
 def read_scalars(folder: Path) -> list[dict[str, Any]]:
-    """Read mmengine's log of a run over all its starts, without a line that was cut off."""
+    """Read mmengine's log of a run over all its starts, without lines that were cut off."""
     lines: list[dict[str, Any]] = []
     for file in sorted(folder.glob('*/vis_data/scalars.json')):
         for line in file.read_text().splitlines():

@@ -15,7 +15,7 @@ NAN = float('nan')
 
 
 def paired(one: pd.Series, other: pd.Series) -> tuple[float, float, int]:
-    """Mean of one - other over the seeds of both, its 95 % t-interval's half width, their number.
+    """Return mean, half width of the 95 % t-interval, and number of one - other over common seeds.
 
     Without a common seed the mean is NaN, with fewer than two the width.
     """
@@ -37,9 +37,9 @@ def summarize(
 
     Returns:
         ``name``; ``seeds`` and their ``scores``, 0-100, with ``mean`` and ``sd`` (n - 1); ``gain``
-        over the line ``reference``, as the other figures of :func:`paired`; ``step_seconds`` and
+        over the line ``reference`` and its ``interval``, from :func:`paired`; ``step_seconds`` and
         ``seconds`` of a run, the runs' own median and mean unless given; ``share``, percent of the
-        way from the reference's mean to a better teacher's score that the gain covers.
+        distance from the reference's mean to a better teacher's score that the gain covers.
     """
     scores = runs.pivot(index='seed', columns='name', values='score')
     rows = []
@@ -60,7 +60,7 @@ def summarize(
 def as_text(
     table: pd.DataFrame, metric: str, teacher: float | None = None
 ) -> tuple[str, pd.DataFrame]:
-    """The table as people read it: what stands above it, and its cells, empty if not known.
+    """Return the caption and the cells of the printed table, empty where not known.
 
     A line that lacks seeds which others have says how many it has.
     """
@@ -112,9 +112,8 @@ def write_tables(
     """Write ``table.json``, ``table.csv``, ``table.md``, ``differences.csv`` and ``runs.csv``.
 
     ``differences.csv`` has every two lines, the better first, over the seeds that both have.
-    ``runs.csv`` has the scores over the training of every finished run in the folder, not only
-    of the last comparison, so that a sweep of many calls is one file; its ``state`` is the
-    digest that tells two states of one config, or of its teacher, apart.
+    ``runs.csv`` has the scores over the training of every finished run in the folder, also of
+    earlier comparisons; its ``state`` is the digest of the config and its teacher.
     """
     lines = json.loads(table.to_json(orient='records', double_precision=15))  # NaN becomes null
     summary = {'metric': metric, 'teacher': teacher, 'lines': lines}
