@@ -11,8 +11,6 @@ VARY = """run every config with each value, e.g. optim_wrapper.optimizer.lr=0.01
 K1,K2=V1:W1,V2:W2 changes two together"""
 TAKEN = 'seconds per step, one number per config, for the time axis; default: as the runs took'
 TIMED = 'measure them at the end: 3 x 60 steps of each line, interleaved, alone on the machine'
-    'measure them instead: at the end, 3 x 60 steps of each line, interleaved, alone on the machine'
-)
 SHARE = """keep what the teacher gives in WORK_DIR/features: the methods see the same batches over
 one seed, so it runs once for all with the same taps. Scores do not change; needs iterations x
 batch of features on the disk for each seed (delete the folder at the end), and --time-steps or
