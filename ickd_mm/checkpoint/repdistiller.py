@@ -99,19 +99,18 @@ def _rename(key: str, family: str) -> str:
 
 
 def _state_dict(checkpoint: Any) -> dict[str, Tensor]:
-    if not isinstance(checkpoint, Mapping):
-        raise ValueError(f"expected a dict with 'model', found a {type(checkpoint).__name__}")
-    if 'model' not in checkpoint:
-        keys = ', '.join(map(repr, list(checkpoint)[:5])) or 'nothing'
-        raise ValueError(f"expected a dict with 'model', found one with {keys}")
+    if not isinstance(checkpoint, Mapping) or 'model' not in checkpoint:
+        found = f'a {type(checkpoint).__name__}'
+        if isinstance(checkpoint, Mapping):
+            found = f'one with {", ".join(map(repr, list(checkpoint)[:5])) or "nothing"}'
+        raise ValueError(f"expected a dict with 'model', found {found}")
     model = checkpoint['model']
     if not isinstance(model, Mapping) or not model:
         raise ValueError(f"'model' must hold a state dict, found a {type(model).__name__}")
     for key, value in model.items():
         if not isinstance(value, Tensor):
-            raise ValueError(
-                f"'model' must hold tensors, found a {type(value).__name__} at {key!r}"
-            )
+            kind = type(value).__name__
+            raise ValueError(f"'model' must hold tensors, found a {kind} at {key!r}")
     return {key.removeprefix('module.'): value for key, value in model.items()}
 
 
