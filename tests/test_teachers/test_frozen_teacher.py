@@ -61,6 +61,37 @@ def test_exact_savings_are_exact(pspnet, size, channels_last, fold):
     assert all(x.dtype == torch.float32 and not x.requires_grad for x in got.values())
 
 
+@pytest.fixture
+def no_cpu_kernels(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError('the CPU kernels were asked for')
+
+    monkeypatch.setattr('ickd_mm.teachers.frozen_teacher.use_cpu_kernels', refuse)
+
+
+@pytest.mark.parametrize(
+    'run',
+    [
+        dict(cpu_kernels=False),
+        dict(channels_last=False),
+        pytest.param(dict(compile=dict(backend='eager')), marks=pytest.mark.slow),
+    ],
+)
+def test_cpu_kernels_can_be_switched_off(pspnet, no_cpu_kernels, run):
+    images = torch.randn(1, 3, 32, 32)
+    assert worst(teacher(pspnet, **run)(images), reference(pspnet, images)) < 1e-5
+
+
+def test_cpu_kernels_are_for_plain_float32_on_a_cpu(pspnet, no_cpu_kernels):
+    images, frozen = torch.randn(1, 3, 32, 32), teacher(pspnet)
+    with torch.autocast('cpu', torch.bfloat16):
+        frozen(images)
+    with pytest.raises(AssertionError, match='asked for'):
+        frozen(images)
+    frozen.apply(lambda tensor: tensor.to('meta'))
+    assert all(x.is_meta for x in frozen(images.to('meta')).values())
+
+
 @pytest.mark.parametrize(
     'path', ['backbone.layer1.0.conv1', 'backbone.layer1.0.bn1', 'backbone.stem.0']
 )
