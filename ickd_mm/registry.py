@@ -29,8 +29,10 @@ def type_name(node: Any) -> str:
 
 
 def is_distiller(model: Any) -> bool:
-    """Tell whether a model's config is a distiller's."""
-    return type_name(model).endswith('FeatureDistiller')
+    """Tell whether a model's config is a distiller's: by its class, or by the end of its name."""
+    bases = getattr((model or {}).get('type'), '__mro__', ())
+    names = [type_name(model), *(base.__name__ for base in bases)]
+    return any(name.endswith('FeatureDistiller') for name in names)
 
 
 class _NoRegistry:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-import ickd_mm  # noqa: F401  (closes the stack's gaps)
+import ickd_mm  # noqa: F401  (applies the compatibility patches)
 from ickd_mm.checkpoint.export import export_student
 
 if __name__ == '__main__':

@@ -59,6 +59,9 @@ def prepare_testing(args: argparse.Namespace) -> tuple[Config, str | None]:
         cfg.visualizer = cfg.get('visualizer') or VISUALIZER
         cfg.visualizer.save_dir = args.show_dir
     if args.tta:
+        for key in ('tta_pipeline', 'tta_model'):
+            if cfg.get(key) is None:
+                raise ValueError(f'--tta needs {key!r} in the config, as mmseg has it; it has none')
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
         cfg.tta_model.module = cfg.model
         cfg.model = cfg.tta_model

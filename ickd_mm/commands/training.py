@@ -8,9 +8,9 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from ..checkpoint.resuming import choose_resume
-from ..preflight.config_keys import check_keys
+from ..preflight.config_keys import check_keys, distiller_parameters
 from ..preflight.data import check_data, check_teacher, leave_out_absent_parts
-from ..preflight.image_size import config_image_size
+from ..preflight.image_size import fill_input_size
 from ..registry import is_distiller, type_name
 from .arguments import end_processes, load_config
 
@@ -34,8 +34,8 @@ def prepare_training(args: argparse.Namespace) -> Config:
     """Read and check the config that the command line names; return it ready to run."""
     cfg = load_config(args)
     check_keys(cfg)
-    if is_distiller(cfg.get('model')):
-        cfg.model.setdefault('input_size', config_image_size(cfg))
+    if is_distiller(cfg.get('model')) and 'input_size' in distiller_parameters(cfg.model):
+        fill_input_size(cfg)
     leave_out_absent_parts(cfg, LOADERS)
     check_data(cfg, LOADERS)
     check_teacher(cfg)

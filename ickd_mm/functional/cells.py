@@ -70,7 +70,7 @@ def paired_runs(student: int, teacher: int, cells: int) -> list[tuple[Run, Run]]
     """
 
     def run(length: int, first: int, last: int) -> Run:
-        size, longer = divmod(length, cells)
+        size, longer = length // cells, length % cells  # torch.compile knows no divmod
         return Run(first * size + min(first, longer), size + (first < longer), last - first)
 
     edges = sorted({0, student % cells, teacher % cells, cells})

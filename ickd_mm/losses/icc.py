@@ -26,7 +26,7 @@ class ICKDLoss(nn.Module):
         loss_weight: factor on the loss, finite and at least 0.
 
     Raises:
-        TypeError: if ``grid`` is not an integer or a pair of integers.
+        TypeError: if ``grid`` is not an integer or a pair of integers, or a switch is not a bool.
         ValueError: if ``grid`` is below 1 or ``loss_weight`` below 0 or infinite.
     """
 
@@ -38,9 +38,10 @@ class ICKDLoss(nn.Module):
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__()
-        self.grid = parse_grid(grid)
-        self.normalize = normalize
-        self.center = center
+        for name, value in (('normalize', normalize), ('center', center)):
+            if not isinstance(value, bool):
+                raise TypeError(f'{name} must be True or False, got {value!r}')
+        self.grid, self.normalize, self.center = parse_grid(grid), normalize, center
         self.loss_weight = checked_weight(loss_weight)
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:

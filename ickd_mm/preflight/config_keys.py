@@ -31,6 +31,9 @@ RUNNER_KEYS = (
 """What mmengine's runner reads from a config beside the arguments of its constructor."""
 
 
+_REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
 def _bases(tree: ast.Module, file: Path) -> Iterator[Path]:
     """Config files of this folder tree that a config inherits from."""
     for node in tree.body:
@@ -87,6 +90,20 @@ def check_options(cfg: Config, options: Iterable[str]) -> None:
             raise KeyError(f'--cfg-options {option}: the config has no {first!r}{meant}')
 
 
+def distiller_parameters(model: dict) -> dict[str, inspect.Parameter]:
+    """Return the parameters of a distiller's class; with ``**kwargs``, its bases' too."""
+    kind: Any = model.get('type')
+    kind = (MODELS.get(kind) if isinstance(kind, str) else kind) or MODELS.get('FeatureDistiller')
+    found: dict[str, inspect.Parameter] = {}
+    for base in (base for base in kind.__mro__ if '__init__' in vars(base)):
+        parameters = inspect.signature(base.__init__).parameters
+        named = (p for p in parameters.values() if p.name != 'self' and p.kind not in _REST)
+        found = {**{p.name: p for p in named}, **found}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            break
+    return found
+
+
 def check_keys(cfg: Config) -> None:
     """Make sure that a distiller's config has the keys that it may have.
 
@@ -97,9 +114,7 @@ def check_keys(cfg: Config) -> None:
     model = cfg.get('model') or {}
     distils = is_distiller(model)
     if distils:
-        kind = model.get('type')
-        distiller = MODELS.get(kind) if isinstance(kind, str) else kind
-        takes = inspect.signature(distiller or MODELS.get('FeatureDistiller')).parameters
+        takes = distiller_parameters(model)
         refuse_unknown(model, takes, 'model', silent=('type', '_scope_'))
         for key, parameter in takes.items():
             if parameter.default is parameter.empty and key not in model:

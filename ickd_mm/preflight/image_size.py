@@ -29,13 +29,12 @@ def image_size(
     Raises:
         ValueError: if ``given`` is not a positive integer or a pair of them.
     """
-    padded = (student.get('data_preprocessor') or {}).get('size')
+    if given is not None and not _is_size(given):
+        raise ValueError(f'input_size must be a positive integer or (height, width), got {given!r}')
     crops = (s.get('crop_size') or s.get('scale') for s in pipeline if 'Crop' in type_name(s))
-    size = given if given is not None else padded or next(filter(None, crops), DEFAULT_SIZE)
-    pair = (size, size) if isinstance(size, int) else size
-    if not _is_size(pair):
-        raise ValueError(f'input_size must be a positive integer or (height, width), got {size!r}')
-    return pair[0], pair[1]
+    whole = filter(_is_size, crops)  # a relative crop says nothing in pixels
+    size: Any = given or _padded_size(student) or next(whole, DEFAULT_SIZE)
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
 def config_image_size(cfg: Config) -> tuple[int, int]:
@@ -44,12 +43,24 @@ def config_image_size(cfg: Config) -> tuple[int, int]:
     return image_size(student, cfg.model.get('input_size'), _pipeline(cfg))
 
 
-def _is_size(pair: Any) -> bool:
-    return (
-        isinstance(pair, (tuple, list))
-        and len(pair) == 2
-        and all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in pair)
-    )
+def fill_input_size(cfg: Config) -> None:
+    """Give a distiller's config the size of its training crop where nothing else says a size.
+
+    A distiller sees its own dict alone: ``input_size``, and the size that the student's
+    preprocessor pads to, but no pipeline.
+    """
+    student = student_config(cfg.model, cfg.get('data_preprocessor'))
+    if cfg.model.get('input_size') is None and not _padded_size(student):
+        cfg.model.input_size = image_size(student, pipeline=_pipeline(cfg))
+
+
+def _padded_size(student: Mapping[str, Any]) -> Any:
+    return (student.get('data_preprocessor') or {}).get('size')
+
+
+def _is_size(size: Any) -> bool:
+    pair = size if isinstance(size, (tuple, list)) else (size, size)
+    return len(pair) == 2 and all(type(n) is int and n > 0 for n in pair)
 
 
 def _pipeline(cfg: Config) -> list[dict]:

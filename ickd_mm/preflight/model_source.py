@@ -25,7 +25,7 @@ def read_config(spec: str, key: str) -> Config:
     if '::' in spec:
         try:
             return get_config(spec)
-        except (AssertionError, ModuleNotFoundError, FileNotFoundError, OSError) as error:
+        except (AssertionError, ImportError, OSError, ValueError) as error:
             raise FileNotFoundError(f'{key}: no config {spec!r}: {error}') from error
     if not os.path.isfile(spec):
         raise FileNotFoundError(f'{key}: no config file {spec!r} (looked in {os.getcwd()})')

@@ -187,7 +187,7 @@ def test_a_teacher_dict_without_preprocessor_takes_the_students(distiller_cfg, s
     )
 
 
-def test_rehearsing_leaves_the_connectors_statistics_alone(distiller):
+def test_validating_leaves_the_connectors_statistics_alone(distiller):
     norm = distiller.connectors['loss_icc'].conv.bn
     assert norm.num_batches_tracked == 0
     assert not norm.running_mean.any()

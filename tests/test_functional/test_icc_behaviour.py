@@ -234,6 +234,15 @@ def test_compiles_into_one_graph(backend, grid, center, error):
         assert error(*grads) < 1e-5
 
 
+@pytest.mark.slow
+def test_compiles_for_one_size_after_another(error):
+    compiled = torch.compile(icc_loss, fullgraph=True, backend='aot_eager')
+    for size in (8, 10):
+        student = torch.randn(2, 16, size, size, requires_grad=True)
+        teacher = torch.randn(2, 16, size, size)
+        assert error(compiled(student, teacher, 2), icc_loss(student, teacher, 2)) < 1e-6
+
+
 def test_compiles_under_autocast_and_without_gradient(error):
     torch._dynamo.reset()
     compiled = torch.compile(icc_loss, fullgraph=True, backend='aot_eager')

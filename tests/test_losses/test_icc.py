@@ -50,6 +50,12 @@ def test_wrong_weight_is_refused(weight):
         ICKDLoss(loss_weight=weight)
 
 
+@pytest.mark.parametrize('switch', ['normalize', 'center'])
+def test_a_switch_must_be_a_boolean(switch):
+    with pytest.raises(TypeError, match=f'{switch} must be True or False, got 2.0'):
+        ICKDLoss(**{switch: 2.0})
+
+
 def test_built_from_a_config():
     module = MODELS.build(dict(type='ickd_mm.ICKDLoss', grid=(2, 4), center=True, loss_weight=3.0))
     assert isinstance(module, ICKDLoss)

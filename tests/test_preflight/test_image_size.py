@@ -6,7 +6,12 @@ from mmpretrain.datasets import RandomCrop
 from support.repository import ICKD, REPO
 
 from ickd_mm.commands.inspect.inspect_config import inspect_config
-from ickd_mm.preflight.image_size import DEFAULT_SIZE, config_image_size, image_size
+from ickd_mm.preflight.image_size import (
+    DEFAULT_SIZE,
+    config_image_size,
+    fill_input_size,
+    image_size,
+)
 
 
 def config(student=None, pipeline=(), **model):
@@ -45,6 +50,24 @@ def test_below_a_data_set_that_wraps_another():
 )
 def test_a_config_that_does_not_say(cfg):
     assert config_image_size(cfg) == DEFAULT_SIZE == (224, 224)
+
+
+def test_a_relative_crop_says_no_size():
+    relative = dict(type='mmseg.RandomCrop', crop_size=(0.8, 0.8))
+    assert config_image_size(config(pipeline=[relative, *CROP])) == (192, 192)
+    assert config_image_size(config(pipeline=[relative])) == DEFAULT_SIZE
+
+
+def test_only_what_is_not_known_is_filled_in():
+    padded = dict(type='A', data_preprocessor=dict(size=(8, 9)))
+    for cfg, size in (
+        (config(pipeline=CROP), (192, 192)),
+        (config(pipeline=CROP, input_size=None), (192, 192)),
+        (config(pipeline=CROP, input_size=32), 32),
+        (config(padded, CROP), None),
+    ):
+        fill_input_size(cfg)
+        assert cfg.model.get('input_size') == size
 
 
 @pytest.mark.parametrize('given', [0, -1, True, 1.5, '32', (32,), (32, 0), (1, 2, 3), (32, True)])

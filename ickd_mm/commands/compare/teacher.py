@@ -15,7 +15,7 @@ from .run import Run, command, tail
 def teacher_score(runs: list[Run], root: Path) -> float | None:
     """Score the teacher that the runs distil, with the first run's config, or read its score.
 
-    Its folder in ``root`` is named by a digest.
+    Its folder in ``root`` is named by a digest of the teacher, so that it is scored once.
 
     Returns:
         The score, 0-100; None if nothing is distilled, or not all from one teacher.
@@ -29,8 +29,8 @@ def teacher_score(runs: list[Run], root: Path) -> float | None:
         warnings.warn(f'{len(teachers)} different teachers: no share of the gap', stacklevel=2)
     if len(teachers) != 1:
         return None
-    (run,) = teachers.values()
-    folder = root / f'teacher__{run.state}'
+    ((state, run),) = teachers.items()
+    folder = root / f'teacher__{state}'
 
     def scores() -> list[float]:
         # mmengine writes what a test gave to <time>/<time>.json, beside the log.
