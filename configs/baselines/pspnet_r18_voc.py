@@ -7,7 +7,7 @@ model = dict(
     decode_head=dict(in_channels=512, channels=128),
     auxiliary_head=dict(in_channels=256, channels=64),
 )
-# 16 images a step in all: on n GPUs, train_dataloader.batch_size=16/n.
+# 16 images per step in total: on n GPUs, train_dataloader.batch_size=16/n.
 train_dataloader = dict(batch_size=16, num_workers=8)
 # Without an end it follows train_cfg.max_iters.
 param_scheduler = [dict(type='PolyLR', eta_min=1e-4, power=0.9, by_epoch=False)]

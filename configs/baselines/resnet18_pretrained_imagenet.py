@@ -13,7 +13,7 @@ model = dict(
         'resnet18_8xb32_in1k_20210831-fbbb1da6.pth',
     )
 )
-# 256 images a step in all: on n GPUs, train_dataloader.batch_size=256/n.
+# 256 images per step in total: on n GPUs, train_dataloader.batch_size=256/n.
 train_dataloader = dict(batch_size=256, num_workers=16)
 val_dataloader = dict(batch_size=256, num_workers=16)
 test_dataloader = dict(batch_size=256, num_workers=16)

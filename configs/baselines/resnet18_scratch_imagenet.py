@@ -6,7 +6,7 @@ _base_ = [
     'mmpretrain::_base_/default_runtime.py',
 ]
 how_to_get_data = 'docs/data.md says how ImageNet is laid out; --data-root names another folder'
-# 256 images a step in all: on n GPUs, train_dataloader.batch_size=256/n.
+# 256 images per step in total: on n GPUs, train_dataloader.batch_size=256/n.
 train_dataloader = dict(batch_size=256, num_workers=16)
 val_dataloader = dict(batch_size=256, num_workers=16)
 test_dataloader = dict(batch_size=256, num_workers=16)

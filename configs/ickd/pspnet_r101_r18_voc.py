@@ -22,8 +22,19 @@ model = dict(
     teacher='mmseg::pspnet/pspnet_r101-d8_4xb4-40k_voc12aug-512x512.py',
     # 'zoo': the weights that the teacher's package lists for that config. Or a path, or a URL.
     teacher_ckpt='zoo',
-    # What makes the frozen teacher cheaper to run. dtype: None, 'fp32', 'bf16' or 'fp16'.
-    teacher_run=dict(fold=True, channels_last=True, winograd=True, dtype=None, compile=False),
+    # Height and width of the training images where the student's preprocessor does not pad to a
+    # size; None: that of the training crop.
+    input_size=None,
+    # What makes the frozen teacher cheaper to run.
+    teacher_run=dict(
+        fold=True,  # batch norms into convolutions
+        channels_last=True,
+        cpu_kernels=True,  # on a CPU: weights in the order its kernels want
+        winograd=True,  # on a CPU: wide 3x3 convolutions with fewer multiplications
+        dtype=None,  # 'fp32', 'bf16' or 'fp16' for weights and arithmetic
+        compile=False,  # or arguments of torch.compile
+        store=None,  # a folder that keeps the features for other runs over the same batches
+    ),
     # One entry for each pair of feature maps to match. Its name is the loss's name in the log.
     pairs=dict(
         loss_icc=dict(

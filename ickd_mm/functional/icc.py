@@ -14,7 +14,7 @@ adds to the loss
 
 **Two routes** lead there. Where cells have many pixels, :func:`_rows_by_channels` builds the C×C
 matrices. Where they have few, those matrices are large and of low rank, and the P×P products of
-:func:`_rows_by_pixels` say all that is needed, since
+:func:`_rows_by_pixels` contain all the information, since
 
     ⟨g, h⟩ = (A a)ᵀ (B b) = aᵀ (Aᵀ B) b,     the row sums of  (A (Aᵀ B)) ∘ B.
 

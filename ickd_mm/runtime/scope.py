@@ -4,7 +4,7 @@ mmengine marks what a config inherits through ``package::path`` with ``_scope_='
 is right for a package that is a library of its own. Here it is not: a recipe's data sets,
 transforms and visualizer are those of mmseg or mmpretrain, its ``default_scope`` says which, and
 what is ours is written ``ickd_mm.X``. So the mark is that ``default_scope``, and a file without
-one (a part of a recipe) is not marked. Registries of our own that hand on to others would not do:
+one (a part of a recipe) is not marked. Registries of our own that delegate are not enough:
 whatever is built inside a loop or a data set would see ``ickd_mm`` as the default scope, and a
 root registry that a library has for itself (mmpretrain's batch augmentations) does not know it;
 nor could they know the recipe's library in a project with another default scope. The registries of

@@ -2,12 +2,17 @@
 
 import ast
 import functools
+import inspect
+from dataclasses import fields
 from unittest import mock
 
 import mmengine.config.utils as config_utils
 import pytest
 from mmengine.config import Config
 from support.recipes import FILES, ROOT, name, read_once
+
+from ickd_mm import FeatureDistiller, ICKDLoss
+from ickd_mm.teachers.options import TeacherOptions
 
 FOLDERS = ('ickd', 'baselines', 'comparison')
 EVERY = sorted(ROOT.rglob('*.py'))
@@ -69,3 +74,16 @@ def test_a_readme_has_every_config_and_what_it_needs(folder):
     assert headings[2:] == ['Results', 'Citation']
     assert '@inproceedings{' in text
     assert 'python tools/train.py configs/' in text
+
+
+def test_the_recipe_to_copy_shows_every_key():
+    text = (ROOT / 'ickd/pspnet_r101_r18_voc.py').read_text(encoding='utf-8')
+    model = Config.fromfile(ROOT / 'ickd/pspnet_r101_r18_voc.py').model
+    takes = set(inspect.signature(FeatureDistiller).parameters)
+    assert set(model) - {'type'} == takes - {'data_preprocessor'}  # the student has its own
+    assert set(model.teacher_run) == {field.name for field in fields(TeacherOptions)}
+    loss = set(inspect.signature(ICKDLoss).parameters)
+    assert set(model.pairs.loss_icc) == {'student', 'teacher', 'connector', 'loss'}
+    assert set(model.pairs.loss_icc.loss) - {'type'} == loss
+    assert 'teacher_val' in text
+    assert 'finite_check' in text

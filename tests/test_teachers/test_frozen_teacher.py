@@ -10,7 +10,6 @@ from support.repository import model_config
 from torch import nn
 
 from ickd_mm.features.taps import Capture, Tap
-from ickd_mm.teachers.cpu.packed_convs import PackedConvolution, can_pack
 from ickd_mm.teachers.frozen_teacher import FrozenTeacher
 from ickd_mm.teachers.options import TeacherOptions
 
@@ -55,41 +54,8 @@ def test_exact_savings_are_exact(pspnet, size, channels_last, fold):
     norms = [m for m in frozen.model.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
     assert bool(norms) != fold
     got = frozen(images)
-    packed = [m for m in frozen.model.modules() if isinstance(m, PackedConvolution)]
-    assert bool(packed) == (channels_last and can_pack())
     assert worst(got, reference(pspnet, images)) < 1e-5
     assert all(x.dtype == torch.float32 and not x.requires_grad for x in got.values())
-
-
-@pytest.fixture
-def no_cpu_kernels(monkeypatch):
-    def refuse(*args, **kwargs):
-        raise AssertionError('the CPU kernels were asked for')
-
-    monkeypatch.setattr('ickd_mm.teachers.frozen_teacher.use_cpu_kernels', refuse)
-
-
-@pytest.mark.parametrize(
-    'run',
-    [
-        dict(cpu_kernels=False),
-        dict(channels_last=False),
-        pytest.param(dict(compile=dict(backend='eager')), marks=pytest.mark.slow),
-    ],
-)
-def test_cpu_kernels_can_be_switched_off(pspnet, no_cpu_kernels, run):
-    images = torch.randn(1, 3, 32, 32)
-    assert worst(teacher(pspnet, **run)(images), reference(pspnet, images)) < 1e-5
-
-
-def test_cpu_kernels_are_for_plain_float32_on_a_cpu(pspnet, no_cpu_kernels):
-    images, frozen = torch.randn(1, 3, 32, 32), teacher(pspnet)
-    with torch.autocast('cpu', torch.bfloat16):
-        frozen(images)
-    with pytest.raises(AssertionError, match='asked for'):
-        frozen(images)
-    frozen.apply(lambda tensor: tensor.to('meta'))
-    assert all(x.is_meta for x in frozen(images.to('meta')).values())
 
 
 @pytest.mark.parametrize(
@@ -164,7 +130,6 @@ def test_a_model_that_cannot_have_channels_last_runs_without(caplog):
         frozen = FrozenTeacher(model, taps, None, run=TeacherOptions(), size=(20, 20))
     torch.testing.assert_close(frozen(images)[taps[0]], want.detach(), rtol=1e-5, atol=1e-6)
     assert isinstance(model.bn, nn.Identity)
-    assert not any(isinstance(m, PackedConvolution) for m in model.modules())
 
 
 class Mixes(Views):

@@ -4,9 +4,14 @@ import copy
 
 import pytest
 import torch
+from mmengine.registry import MODELS, init_default_scope
+from support.repository import model_config
 from torch import nn
 
+from ickd_mm.features.taps import Tap
 from ickd_mm.teachers.cpu.packed_convs import PackedConvolution, can_pack, pack, unpack
+from ickd_mm.teachers.frozen_teacher import FrozenTeacher
+from ickd_mm.teachers.options import TeacherOptions
 
 pytestmark = pytest.mark.skipif(not can_pack(), reason='this PyTorch has no oneDNN')
 
@@ -82,3 +87,41 @@ def test_kept_hooked_and_shared_ones_are_not_packed():
     model = nn.Sequential(kept, hooked, first, second)
     pack(model, keep={kept})
     assert list(model) == [kept, hooked, first, second]
+
+
+def frozen_teacher(**run):
+    init_default_scope('mmseg')
+    model = MODELS.build(model_config('pspnet_teacher_digits')).eval()
+    taps = [Tap.parse('backbone.layer2')]
+    return FrozenTeacher(model, taps, None, run=TeacherOptions(**run), size=(32, 32))
+
+
+def packed(teacher):
+    return any(isinstance(module, PackedConvolution) for module in teacher.model.modules())
+
+
+@pytest.mark.parametrize(
+    'run',
+    [
+        dict(cpu_kernels=False),
+        dict(channels_last=False),
+        dict(dtype='bf16'),
+        pytest.param(dict(compile=dict(backend='eager')), marks=pytest.mark.slow),
+    ],
+)
+def test_a_teacher_for_which_they_are_switched_off(run):
+    teacher = frozen_teacher(**run)
+    teacher(torch.randn(1, 3, 32, 32))
+    assert not packed(teacher)
+
+
+def test_a_teacher_uses_them_in_float32_on_a_cpu_alone():
+    teacher, images = frozen_teacher(), torch.randn(1, 3, 32, 32)
+    with torch.autocast('cpu', torch.bfloat16):
+        teacher(images)
+    assert not packed(teacher)
+    teacher(images)
+    assert packed(teacher)
+    teacher.apply(lambda tensor: tensor.to('meta'))
+    assert all(x.is_meta for x in teacher(images.to('meta')).values())
+    assert not packed(teacher)

@@ -14,7 +14,7 @@ train_pipeline = [
 ]
 dataset_train = dict(_base_.dataset_train, pipeline=train_pipeline)
 dataset_aug = dict(_base_.dataset_aug, pipeline=train_pipeline)
-# 16 images a step in all: on n GPUs, train_dataloader.batch_size=16/n.
+# 16 images per step in total: on n GPUs, train_dataloader.batch_size=16/n.
 train_dataloader = dict(
     batch_size=16, num_workers=8, dataset=dict(datasets=[dataset_train, dataset_aug])
 )

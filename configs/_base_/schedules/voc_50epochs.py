@@ -1,5 +1,5 @@
 # clovaai/overhaul-distillation, Segmentation: poly, SGD, 10 times the rate on what is new.
-# 50 epochs of 10,582 images at 16 a step: 50 x 662 = 33,100 iterations.
+# 50 epochs of 10,582 images at 16 per step: 50 x 662 = 33,100 iterations.
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.007, momentum=0.9, weight_decay=5e-4),
