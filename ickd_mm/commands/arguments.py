@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
+import sys
 from pathlib import Path
 
 import torch
@@ -60,7 +62,18 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def end_processes() -> None:
-    """Leave the process group together, where there is one; gloo may abort on a lone exit."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
+    """End the processes of a run together, where there are several.
+
+    With gloo a process ends at once when all have come here: its threads may abort (SIGABRT) while
+    they close connections that another process is closing too, which makes a finished run look
+    like a failed one.
+    """
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return
+    torch.distributed.barrier()
+    if torch.distributed.get_backend() == 'gloo':
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    torch.distributed.destroy_process_group()

@@ -20,7 +20,7 @@ def train(config, folder, *options, flags=(), **kwargs):
 
 
 def succeed(done):
-    assert done.returncode == 0, '\n'.join((done.stdout + done.stderr).splitlines()[-25:])
+    assert done.returncode == 0, '\n'.join((done.stdout + done.stderr).splitlines()[-60:])
     return done
 
 
