@@ -10,9 +10,10 @@ if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('checkpoint', help='checkpoint of a run')
     parser.add_argument('out', help='file to write, .pth or .safetensors')
+    parser.add_argument('--half', action='store_true', help='store fp16: half the size')
     args = parser.parse_args()
     try:
-        tensors, size = export_student(Path(args.checkpoint), Path(args.out))
+        tensors, size = export_student(Path(args.checkpoint), Path(args.out), args.half)
     except (OSError, ValueError) as error:
         parser.error(str(error))
     print(f'{args.out}: {tensors} tensors, {size / 1e6:.2f} MB')

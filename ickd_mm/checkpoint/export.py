@@ -14,19 +14,20 @@ from .reading import read_checkpoint
 META = ('dataset_meta', 'cfg', 'experiment_name', 'seed', 'iter', 'epoch')
 
 
-def export_student(checkpoint: Path, out: Path) -> tuple[int, int]:
+def export_student(checkpoint: Path, out: Path, half: bool = False) -> tuple[int, int]:
     """Write the student's weights from a checkpoint of a distilled or plain run.
 
     A ``.pth`` file gets ``{'meta', 'state_dict'}``, as mmengine's loaders expect, a
-    ``.safetensors`` file the tensors alone.
+    ``.safetensors`` file the tensors alone. With ``half``, floating-point tensors are stored in
+    fp16, in half the space; models load them into whatever type they have.
 
     Returns:
         Number of tensors and of bytes written.
 
     Raises:
         FileNotFoundError: if the checkpoint does not exist.
-        ValueError: if it cannot be read safely, holds no state dict, or ``out`` would
-            overwrite it or has another ending.
+        ValueError: if it cannot be read safely, holds no state dict, a value is too large for
+            ``half``, or ``out`` would overwrite it or has another ending.
     """
     if out.suffix not in ('.pth', '.safetensors'):
         raise ValueError(f"out must end in '.pth' or '.safetensors', got {str(out)!r}")
@@ -40,6 +41,8 @@ def export_student(checkpoint: Path, out: Path) -> tuple[int, int]:
     weights: dict[str, Tensor] = {
         key: value.contiguous() for key, value in state.items() if not key.startswith(own)
     }
+    if half:
+        weights = {key: _half(key, value) for key, value in weights.items()}
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == '.safetensors':
         save_file(weights, out)
@@ -47,3 +50,13 @@ def export_student(checkpoint: Path, out: Path) -> tuple[int, int]:
         meta = {key: loaded['meta'][key] for key in META if key in loaded.get('meta', {})}
         torch.save({'meta': meta, 'state_dict': weights}, out)
     return len(weights), out.stat().st_size
+
+
+def _half(key: str, value: Tensor) -> Tensor:
+    if not value.is_floating_point():
+        return value
+    half = value.half()
+    if half.isinf().any() and not value.isinf().any():
+        largest = value.abs().max().item()
+        raise ValueError(f'{key} holds {largest:.3g}, fp16 holds up to 65504: export without --half')
+    return half

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.utils import digit_version
+from safetensors.torch import load_file
 
 from .restricted import reader_of
 
@@ -47,6 +48,8 @@ _NAMES = {
 
 def _load(path: str, map_location: Any) -> Any:
     """Let torch read what is made of tensors, plain values and the names above."""
+    if path.endswith('.safetensors'):
+        return {'meta': {}, 'state_dict': load_file(path, str(map_location or 'cpu'))}
     if digit_version(torch.__version__) >= digit_version('2.6'):
         with torch.serialization.safe_globals([(value, name) for name, value in _NAMES.items()]):
             return torch.load(path, map_location=map_location, weights_only=True)
@@ -58,7 +61,8 @@ def read_checkpoint(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
     """Read a checkpoint file; nothing in it is executed, now or when a runner resumes from it.
 
     Args:
-        path: a local file.
+        path: a local file; one that ends in ``.safetensors`` is read as ``{'meta': {},
+            'state_dict': …}``.
         map_location: as for :func:`torch.load`.
 
     Raises:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from ickd_mm.checkpoint import read_checkpoint
 from ickd_mm.checkpoint.export import export_student
 
 STATE = {'backbone.w': torch.arange(6.0).reshape(2, 3).t(), 'head.b': torch.ones(2)}
@@ -28,6 +29,19 @@ def test_weights_alone(checkpoint, tmp_path, name):
     assert set(read) == set(STATE)
     for key, value in STATE.items():
         assert torch.equal(read[key], value)
+
+
+@pytest.mark.parametrize('name', ['out.pth', 'out.safetensors'])
+def test_half(tmp_path, name):
+    state = {'w': torch.tensor([1.0, 1e-3]), 'bn.num_batches_tracked': torch.tensor(70_000)}
+    torch.save({'state_dict': state}, tmp_path / 'a.pth')
+    export_student(tmp_path / 'a.pth', tmp_path / name, half=True)
+    read = read_checkpoint(tmp_path / name)['state_dict']
+    assert torch.equal(read['w'], state['w'].half())
+    assert read['bn.num_batches_tracked'] == 70_000
+    torch.save({'state_dict': {'w': torch.tensor([1.0, -7e4])}}, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=r'w holds 7e\+04, fp16 holds up to 65504: export without'):
+        export_student(tmp_path / 'a.pth', tmp_path / name, half=True)
 
 
 def test_what_inference_needs_is_kept(checkpoint, tmp_path):

@@ -11,6 +11,7 @@ import torch
 from mmengine.logging import MessageHub
 from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
+from safetensors.torch import save_file
 
 from ickd_mm.checkpoint import read_checkpoint, reading
 from ickd_mm.runtime.checkpoint_files import install_reader
@@ -144,3 +145,13 @@ def test_text_that_resuming_would_run_is_dropped(tmp_path):
     file = tmp_path / 'a.pth'
     torch.save({'meta': {'config': 'print(1)', 'epoch': 3}, 'state_dict': {}}, file)
     assert read_checkpoint(str(file)) == {'meta': {'epoch': 3}, 'state_dict': {}}
+
+
+def test_safetensors(tmp_path):
+    file = tmp_path / 'weights.safetensors'
+    save_file({'w': torch.arange(3.0)}, file)
+    loaded = CheckpointLoader.load_checkpoint(str(file), map_location='cpu')
+    assert torch.equal(loaded['state_dict']['w'], torch.arange(3.0))
+    file.write_bytes(file.read_bytes()[:-4])
+    with pytest.raises(ValueError, match=r'weights.safetensors. is not a whole checkpoint'):
+        read_checkpoint(file)

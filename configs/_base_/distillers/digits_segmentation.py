@@ -11,6 +11,6 @@ model = dict(
     type='ickd_mm.FeatureDistiller',
     student={{_base_.model}},
     teacher='ickd_mm::baselines/pspnet_teacher_digits.py',
-    teacher_ckpt='work_dirs/demo/teacher/iter_1000.pth',
+    teacher_ckpt='weights/pspnet_teacher_digits.safetensors',
     pairs=dict(),
 )

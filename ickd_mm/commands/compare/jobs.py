@@ -15,18 +15,25 @@ from rich.console import Console
 
 from .run import Run
 
-EVERY = 60.0  # seconds from one line of progress to the next where the output is not a terminal
+EVERY = 30.0  # seconds from one line of progress to the next where the output is not a terminal
+LOOK = 2.0  # seconds from one look into the runs' logs to the next
 
 
-def time_left(seconds: list[float], to_go: int, jobs: int, since: float) -> str:
-    """Mean wall-clock of the new runs × runs to go / runs at a time, less that ``since`` the last.
+def time_left(done: list[float], running: list[tuple[float, float]], queued: int, jobs: int) -> str:
+    """Estimate the wall-clock until all runs have ended.
 
-    Before the first new run ends there is nothing to go by.
+    Args:
+        done: seconds that each finished run took.
+        running: for each run under way, its seconds so far and the part of it that is done, 0-1.
+        queued: runs to be started, each taken to last as long as the mean of the others.
+        jobs: runs at a time.
     """
-    if to_go and not seconds:
-        return 'time left: after the first run'
-    left = mean(seconds) * to_go / min(jobs, to_go) - since if to_go else 0.0
-    return f'{timedelta(seconds=round(max(0.0, left)))} left'
+    to_go = [seconds / part - seconds for seconds, part in running if part > 0]
+    lengths = done + [seconds / part for seconds, part in running if part > 0]
+    if len(to_go) < len(running) or not lengths:
+        return 'time left: not known yet' if running or queued else '0:00:00 left'
+    left = max([(sum(to_go) + mean(lengths) * queued) / jobs, *to_go])
+    return f'{timedelta(seconds=round(left))} left'
 
 
 def run_all(
@@ -35,12 +42,13 @@ def run_all(
     """Run all in order, ``jobs`` at a time, sharing the cores; return results and failures.
 
     A failed run does not stop the others. A progress line, which counts the runs that had finished
-    ``before``, stays at the bottom of a terminal; elsewhere it is printed every minute.
+    ``before``, stays at the bottom of a terminal; elsewhere it is printed every half minute.
     """
     threads = max(1, (os.cpu_count() or 1) // jobs)
     queue, running = list(runs), list[tuple[Run, Popen, float]]()
     results, failures = list[dict[str, Any]](), list[str]()
-    start = last = printed = time.monotonic()
+    start = printed = time.monotonic()
+    looked = start - LOOK
 
     def attempt(run: Run, step: Callable[[], Any]) -> Any:
         try:
@@ -49,6 +57,20 @@ def run_all(
             label = '{name} seed={seed}'.format(**run.about)
             failures.append(f'{label}: {type(error).__name__}: {error}')
             console.print(f'{label} failed')
+
+    def progress() -> str:
+        parts = [(run, began, *run.progress()) for run, _, began in running]
+        now, total = time.time(), before + len(runs)
+        left = time_left(
+            [result['seconds'] for result in results],
+            [(now - began, done / of) for _, began, done, of in parts],
+            len(queue),
+            jobs,
+        )
+        elapsed = timedelta(seconds=round(time.monotonic() - start))
+        names = [f'{run.about["name"]} {done}/{of}' for run, _, done, of in parts]
+        count = f'{total - len(queue) - len(running)}/{total} runs'
+        return ', '.join([count, f'{elapsed} elapsed', left]) + ': ' + ', '.join(names)
 
     try:
         with console.status('') as status:
@@ -59,19 +81,17 @@ def run_all(
                     running += [(run, process, time.time())] if process else []
                 for job in [job for job in running if job[1].poll() is not None]:
                     running.remove(job)
-                    last, (run, process, began) = time.monotonic(), job
+                    run, process, began = job
                     if new := attempt(run, partial(run.finish, process, began)):
                         results.append(new)
                         text = '{name} seed={seed}: {metric} {score:.2f} in {seconds:.0f} s'
                         console.print(text.format(**new))
-                now, to_go = time.monotonic(), len(queue) + len(running)
-                left = time_left([r['seconds'] for r in results], to_go, jobs, now - last)
-                total, elapsed = before + len(runs), timedelta(seconds=round(now - start))
-                line = f'{total - to_go}/{total} runs, {elapsed} elapsed, {left}'
-                status.update(line)
-                if not console.is_terminal and now - printed >= EVERY:
-                    printed = now
-                    console.print(line)
+                if running and time.monotonic() - looked >= LOOK:
+                    looked, line = time.monotonic(), progress()
+                    status.update(line)
+                    if not console.is_terminal and looked - printed >= EVERY:
+                        printed = looked
+                        console.print(line)
                 time.sleep(0.2)
     finally:
         for _, process, _ in running:

@@ -101,6 +101,13 @@ class Run:
         part.replace(self.folder / RESULT)  # whole, or not there
         return row
 
+    def progress(self) -> tuple[int, int]:
+        """Iterations, or whole epochs, that its log has seen, and how many there are in all."""
+        loop, lines = self.cfg.train_cfg, [x for x in read_scalars(self.folder) if 'loss' in x]
+        if loop.get('max_iters'):
+            return max((int(line['step']) for line in lines), default=0), loop.max_iters
+        return max((int(line['epoch']) for line in lines), default=1) - 1, loop.max_epochs
+
     def _row(self, result: dict[str, Any]) -> dict[str, Any]:
         for metric in self.metrics:
             if curve := result['curves'].get(metric):

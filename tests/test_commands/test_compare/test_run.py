@@ -48,10 +48,21 @@ def test_the_score_that_is_asked_for_or_an_error_with_those_that_are_there(tmp_p
     assert (row('mDice')['score'], row('mDice')['metric']) == (6.0, 'mDice')
 
 
+def test_progress_in_iterations_and_in_whole_epochs(tmp_path):
+    def run(**loop):
+        return Run(Config(dict(train_cfg=loop)), tmp_path, '').progress()
+
+    assert run(max_iters=450) == (0, 450)
+    log(tmp_path, dict(step=100, epoch=2, loss=1), dict(step=150, epoch=3, loss=1), dict(step=3))
+    assert run(max_iters=450) == (150, 450)
+    assert run(max_epochs=10) == (2, 10)
+
+
 def test_time_left():
-    assert time_left([], 70, jobs=2, since=100.0) == 'time left: after the first run'
-    # 68 to go, two at a time, of 110 s each; the last one runs alone
-    assert time_left([100.0, 120.0], 68, jobs=2, since=0.0) == '1:02:20 left'
-    assert time_left([100.0, 120.0], 68, jobs=2, since=50.0) == '1:01:30 left'
-    assert time_left([60.0], 1, jobs=2, since=0.0) == '0:01:00 left'
-    assert time_left([60.0], 1, jobs=2, since=1e6) == time_left([], 0, 1, 0.0) == '0:00:00 left'
+    unknown = 'time left: not known yet'
+    assert time_left([], [], 70, jobs=2) == time_left([90.0], [(5.0, 0.0)], 0, jobs=2) == unknown
+    # 140 s of 100 + 40 in two running runs and two more of (100 + 200 + 60) / 3 = 120 s each
+    assert time_left([100.0], [(100.0, 0.5), (20.0, 1 / 3)], 2, jobs=2) == '0:03:10 left'
+    # no queue shortens the run that takes longest
+    assert time_left([], [(90.0, 0.9), (90.0, 0.3)], 0, jobs=2) == '0:03:30 left'
+    assert time_left([60.0], [], 0, jobs=2) == '0:00:00 left'
