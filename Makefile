@@ -1,15 +1,19 @@
-# make demo | test | test-fast | lint | setup      STACK=openmmlab (default) or STACK=onedl
+# make demo | demo-full | test | test-fast | lint | setup      STACK=openmmlab (default) or STACK=onedl
 STACK ?= openmmlab
 PYTHON ?= python3
 VENV := .venv/$(STACK)
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.complete
 
-.PHONY: demo test test-fast lint setup
+.PHONY: demo demo-full test test-fast lint setup
 
 demo: setup
 	$(RUN) tools/prepare_digits.py
 	$(RUN) tools/demo.py
+
+demo-full: setup
+	$(RUN) tools/prepare_digits.py
+	$(RUN) tools/demo.py --full
 
 # Two workers of one thread each: on two cores OpenMP's own threads would wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder

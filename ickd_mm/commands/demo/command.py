@@ -1,81 +1,97 @@
-"""``tools/demo.py``: train teacher, student and distilled student, and show the result."""
+"""``tools/demo.py``: train a student alone and distilled, and show the result."""
 
 from __future__ import annotations
 
+import os
 import shutil
-import time
 import warnings
 from pathlib import Path
 from typing import Any
 
 import mmengine
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from ..compare.digest import digest_of
-from ..compare.grid import resolve
-from ..compare.run import Run, read_scalars
+from ..compare.grid import Choice, resolve
+from ..compare.jobs import run_all
+from ..compare.run import Run
 from .picture import draw_summary, read_scenes
 
 DATA = Path('data/digits')
 ROOT = Path('work_dirs/demo')
 STUDENT = 'configs/baselines/pspnet_student_digits.py'
-STAGES = {
-    'teacher': ('teacher', 'configs/baselines/pspnet_teacher_digits.py', 1000),
-    'student': ('student alone', STUDENT, 450),
-    'ickd': ('student + ICKD', 'configs/ickd/pspnet_digits.py', 450),
-}
+LABELS = {'teacher': 'teacher', 'student': 'student alone', 'ickd': 'student + ICKD'}
 
 
-def train(run: Run, label: str, total: int, bar: Progress) -> dict[str, Any]:
-    """Run one training and show its progress, read from its log."""
-    shutil.rmtree(run.folder, ignore_errors=True)
-    task = bar.add_task(f'Training the {label}', total=total)
-    started = time.time()
-    process = run.start()
-    try:
-        while process.poll() is None:
-            steps = [s['step'] for s in read_scalars(run.folder) if 'step' in s]
-            bar.update(task, completed=max(steps, default=0))
-            time.sleep(0.5)
-    finally:
-        process.terminate()
-    result = run.finish(process, started)
-    bar.update(task, completed=total)
-    return result
+def train(runs: dict[str, tuple[str, Choice]], console: Console) -> dict[str, dict[str, Any]]:
+    """Train configs with options from the beginning, side by side; return their results.
+
+    Raises:
+        RuntimeError: if a training fails, with the end of its log.
+    """
+    planned = []
+    for name, (config, options) in runs.items():
+        cfg = resolve(config, options)
+        shutil.rmtree(ROOT / name, ignore_errors=True)
+        about = {'key': name, 'name': LABELS[name], 'seed': cfg.randomness.seed}
+        planned.append(Run(cfg, ROOT / name, digest_of(cfg), about))
+    results, failures = run_all(planned, min(len(planned), os.cpu_count() or 1), console)
+    if failures:
+        raise RuntimeError('\n\n'.join(failures))
+    return {result['key']: result for result in results}
 
 
-def run_demo(seed: int) -> None:
-    """Run the three trainings over one seed; print the table, write summary.json and .png."""
-    console = Console()
-    columns = TextColumn('{task.description:<28}'), BarColumn(), TimeElapsedColumn()
-    results = {}
-    with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
-        for name, (label, config, total) in STAGES.items():
-            cfg = resolve(config, (('randomness.seed', str(seed)),))
-            run = Run(cfg, ROOT / name, digest_of(cfg))
-            results[name] = train(run, label, total, bar)
+def run_demo(seed: int, full: bool = False, options: Choice = ()) -> None:
+    """Train both students over one seed; print the table, write summary.json and .png.
 
+    Args:
+        seed: of every training.
+        full: train the teacher first, instead of taking the shipped one.
+        options: laid over every config, as ``--cfg-options`` does.
+
+    Raises:
+        RuntimeError: if a training fails, with the end of its log.
+    """
+    console = Console(soft_wrap=True)
+    options, taught, results = (('randomness.seed', str(seed)), *options), (), {}
+    if full:
+        console.print('Training the teacher')
+        results = train(
+            {'teacher': ('configs/baselines/pspnet_teacher_digits.py', options)}, console
+        )
+        file = (ROOT / 'teacher/last_checkpoint').read_text().strip()
+        taught = (('model.teacher_ckpt', file),)
+    console.print('Training the student alone and the same student with ICKD, side by side')
+    runs = {
+        'student': (STUDENT, options),
+        'ickd': ('configs/ickd/pspnet_digits.py', options + taught),
+    }
+    results |= train(runs, console)
+
+    scores = {'teacher': results['ickd']['curves']['teacher/mIoU'][-1][1]}
+    scores |= {name: results[name]['score'] for name in ('student', 'ickd')}
     headings = ('mIoU', 'iterations', 's / step', 'seconds')
     table = Table('', *(Column(heading, justify='right') for heading in headings))
     table.title = f'Digit scenes, 250 for validation, seed {seed}'
-    for name, (label, *_) in STAGES.items():
-        cells = '{score:.1f} {iterations} {step_seconds:.3f} {seconds:.0f}'
-        table.add_row(label, *cells.format(**results[name]).split())
+    for name, label in LABELS.items():
+        cells = '{iterations} {step_seconds:.3f} {seconds:.0f}'
+        rest = cells.format(**results[name]).split() if name in results else ['shipped', '', '']
+        table.add_row(label, f'{scores[name]:.1f}', *rest)
     console.print(table)
-    gain = results['ickd']['score'] - results['student']['score']
+    gain = scores['ickd'] - scores['student']
     console.print(f'Distillation changed the student by {gain:+.1f} mIoU in the same iterations.')
 
-    summary: dict = {'metric': 'mIoU', 'seed': seed}
-    summary |= {name: result['score'] for name, result in results.items()}
-    summary['seconds'] = {name: round(result['seconds'], 1) for name, result in results.items()}
+    seconds = {
+        name: round(results[name]['seconds'], 1) if name in results else 0 for name in LABELS
+    }
+    summary = {'metric': 'mIoU', **scores, 'seed': seed, 'seconds': seconds}
     mmengine.dump(summary, ROOT / 'summary.json', indent=1)
     checkpoints = [(ROOT / name / 'last_checkpoint').read_text() for name in ('student', 'ickd')]
     warnings.simplefilter('ignore')  # mmcv-lite and mmseg warn about parts not used here
     names = (DATA / 'ImageSets/Segmentation/val.txt').read_text().split()[:4]
     scenes = read_scenes(DATA, names, STUDENT, checkpoints)
-    scores = {label: results[name]['score'] for name, (label, *_) in STAGES.items()}
     title = f'Distilling by inter-channel correlation: {gain:+.1f} mIoU'
-    draw_summary(scores, scenes, title, ROOT / 'summary.png')
+    bars = {label: scores[name] for name, label in LABELS.items()}
+    draw_summary(bars, scenes, title, ROOT / 'summary.png')
     console.print(f'Written: {ROOT / "summary.json"}, {ROOT / "summary.png"}')
