@@ -54,7 +54,8 @@ def run_demo(seed: int, full: bool = False, options: Choice = ()) -> None:
         RuntimeError: if a training fails, with the end of its log.
     """
     console = Console(soft_wrap=True)
-    options, taught, results = (('randomness.seed', str(seed)), *options), (), {}
+    options, results = (('randomness.seed', str(seed)), *options), {}
+    taught: Choice = ()
     if full:
         console.print('Training the teacher')
         results = train(
