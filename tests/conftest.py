@@ -8,12 +8,20 @@ import pytest
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
+from support.quick import make_quick, pass_over
 from support.repository import ICKD, REPO, TEACHER, data_options, model_config
+from support.sharing import shared_folder
 from support.tools import succeed, train
 
 import ickd_mm  # noqa: F401
 from ickd_mm.commands.demo.dataset import prepare_digits
 from ickd_mm.registry import MODELS
+
+make_quick()
+
+
+def pytest_collection_finish():
+    pass_over()
 
 
 def pytest_collection_modifyitems(items):
@@ -22,10 +30,8 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path not in slow)
 
 
-@pytest.fixture(scope='session')
-def wheel(tmp_path_factory):
-    """The wheel file that pip builds from this tree."""
-    source, out = tmp_path_factory.mktemp('source'), tmp_path_factory.mktemp('wheel')
+def build_wheel(folder):
+    source = folder / 'source'
     for name in ('ickd_mm', 'configs', 'tools'):
         ignore = shutil.ignore_patterns('.mim', '__pycache__')
         shutil.copytree(REPO / name, source / name, ignore=ignore)
@@ -33,17 +39,24 @@ def wheel(tmp_path_factory):
         shutil.copy(REPO / name, source)
     shutil.copy(REPO / 'model-index.yml', source)
     command = [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation']
-    done = subprocess.run([*command, '-w', out, source], capture_output=True, text=True)
+    done = subprocess.run([*command, '-w', folder, source], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-800:]
-    return next(out.glob('*.whl'))
+
+
+@pytest.fixture(scope='session')
+def wheel(tmp_path_factory):
+    """The wheel file that pip builds from this tree."""
+    return next(shared_folder(tmp_path_factory, 'wheel', build_wheel).glob('*.whl'))
 
 
 @pytest.fixture(scope='session')
 def digits(tmp_path_factory):
     """A small copy of the offline data set."""
-    root = tmp_path_factory.mktemp('data') / 'digits'
-    prepare_digits(root, train=24, val=6, seed=3)
-    return root
+
+    def make(folder):
+        prepare_digits(folder / 'digits', train=24, val=6, seed=3)
+
+    return shared_folder(tmp_path_factory, 'data', make) / 'digits'
 
 
 @pytest.fixture
@@ -52,9 +65,7 @@ def scope():
     init_default_scope('mmseg')
 
 
-@pytest.fixture(scope='session')
-def teacher_file(tmp_path_factory):
-    """Weights of the digits teacher, random, with BN statistics that are not the defaults."""
+def save_teacher(folder):
     init_default_scope('mmseg')
     torch.manual_seed(1)
     teacher = MODELS.build(ConfigDict(_scope_='mmseg', **model_config('pspnet_teacher_digits')))
@@ -63,9 +74,13 @@ def teacher_file(tmp_path_factory):
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 1.5)
-    path = tmp_path_factory.mktemp('teacher') / 'teacher.pth'
-    torch.save({'meta': {}, 'state_dict': teacher.state_dict()}, path)
-    return str(path)
+    torch.save({'meta': {}, 'state_dict': teacher.state_dict()}, folder / 'teacher.pth')
+
+
+@pytest.fixture(scope='session')
+def teacher_file(tmp_path_factory):
+    """Weights of the digits teacher, random, with BN statistics that are not the defaults."""
+    return str(shared_folder(tmp_path_factory, 'teacher', save_teacher) / 'teacher.pth')
 
 
 @pytest.fixture
@@ -88,7 +103,6 @@ def distiller(scope, distiller_cfg):
 @pytest.fixture(scope='session')
 def distilled(tmp_path_factory, digits, teacher_file):
     """Options and folder of a distillation run of 6 iterations."""
-    folder = tmp_path_factory.mktemp('distilled')
     options = [
         *data_options(digits),
         f'model.teacher={TEACHER}',
@@ -96,5 +110,8 @@ def distilled(tmp_path_factory, digits, teacher_file):
         'default_hooks.checkpoint.interval=3',
         'train_cfg.val_interval=3',
     ]
-    succeed(train(ICKD, folder, *options, 'train_cfg.max_iters=6', fresh=True))
-    return options, folder
+
+    def make(folder):
+        succeed(train(ICKD, folder, *options, 'train_cfg.max_iters=6'))
+
+    return options, shared_folder(tmp_path_factory, 'distilled', make)

@@ -1,7 +1,7 @@
 """Run the repository's tools in forked processes that need not import everything anew.
 
-A server process imports the libraries once; each run is forked from it, with its own id,
-arguments, output files and signals, and executes the tool's file as a user's shell would.
+A server process imports the libraries once (``warm.py``); each run is forked from it, with its own
+id, arguments, output files and signals, and executes the tool's file as a user's shell would.
 """
 
 import multiprocessing
@@ -11,28 +11,22 @@ import runpy
 import subprocess
 import sys
 import time
-
-from mmengine.config import config
-from yapf.yapflib import yapf_api
+from multiprocessing import forkserver
+from pathlib import Path
+from unittest import mock
 
 from support.repository import REPO
 
 CONTEXT = multiprocessing.get_context('forkserver')
-CONTEXT.set_forkserver_preload(
-    [
-        'ickd_mm.commands.arguments',
-        'ickd_mm.distillers',
-        'mmseg.apis',
-        'torchvision',
-        'torch._dynamo',
-        'pylab',
-        'pandas',
-    ]
-)
+CONTEXT.set_forkserver_preload(['support.warm'])
+TESTS = str(Path(__file__).parents[1])
 
 
-def _as_it_is(text, *args, **kwargs):
-    return text, False
+def _start_server():
+    """Start the process to fork from, with this folder in its path: Python passes none on."""
+    path = os.pathsep.join(filter(None, [TESTS, os.environ.get('PYTHONPATH')]))
+    with mock.patch.dict(os.environ, PYTHONPATH=path):
+        forkserver.ensure_running()
 
 
 def _execute(words, output, env, file_limit, cwd):
@@ -44,8 +38,6 @@ def _execute(words, output, env, file_limit, cwd):
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     sys.stdout.reconfigure(line_buffering=True)  # what is printed stays before the error behind it
-    # Half of a short run's time goes into the layout of its config.
-    config.FormatCode = yapf_api.FormatCode = _as_it_is
     sys.argv = words
     sys.path[0] = os.path.dirname(words[0])
     sys.path[1:1] = env.get('PYTHONPATH', '').split(':')
@@ -58,7 +50,10 @@ class Forked:
     def __init__(self, tool, *args, output, env=None, file_limit=None, cwd=REPO):
         words = [str(REPO / 'tools' / tool), *map(str, args)]
         self._file, self._args = output, words
-        job = (words, str(output), {'OMP_NUM_THREADS': '1', **(env or {})}, file_limit, cwd)
+        path = os.environ.get('PYTHONPATH', '')
+        env = {'OMP_NUM_THREADS': '1', 'PYTHONPATH': path, **(env or {})}
+        job = (words, str(output), env, file_limit, cwd)
+        _start_server()
         self.process = CONTEXT.Process(target=_execute, args=job)
         self.process.start()
 

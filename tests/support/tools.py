@@ -47,7 +47,7 @@ def run_tool(script, *args, cwd=REPO, env=None, timeout=300, fresh=False):
             output = Path(folder, 'output.txt')
             return Forked(script.name, *args, output=output, env=env, cwd=cwd).wait(timeout)
     command = [sys.executable, str(script), *map(str, args)]
-    environment = {**os.environ, 'OMP_NUM_THREADS': '2', **(env or {})}
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', **(env or {})}
     return subprocess.run(
         command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout
     )

@@ -79,11 +79,11 @@ def main():
     cfgs = [Config.fromfile(f'foreign{number}.py') for number in range(len(names))]
 
     import torch
-    from walk_inherited import make_quick
+    from walk_inherited import take_short_cuts
 
     from ickd_mm.preflight.model_source import ModelSource
 
-    make_quick()
+    take_short_cuts()
     codes = {}
     for number, cfg in enumerate(cfgs):
         teacher = ModelSource.read(cfg.model.teacher, 'teacher').build('teacher')
