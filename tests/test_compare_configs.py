@@ -45,6 +45,8 @@ def prepared(file, folder, digits, weights):
     for name in ('train', 'val', 'test'):
         cfg[f'{name}_dataloader'].dataset.data_root = str(root)
         cfg[f'{name}_dataloader'].batch_size = 4
+    if network(file) == 'resnet':
+        cfg.val_dataloader.dataset.indices = 8  # the last iteration validates
     cfg.work_dir = str(folder)
     cfg.train_cfg.update(max_iters=2, val_interval=10)
     cfg.default_hooks.logger.interval = 1
@@ -163,6 +165,7 @@ def test_one_option_swaps_the_method_of_the_classifier(tmp_path, digits, weights
         f'model.teacher_ckpt={weights["resnet"]}',
         'train_cfg.max_iters=1',
         'train_dataloader.batch_size=4',
+        'val_dataloader.dataset.indices=8',
         'default_hooks.logger.interval=1',
     ]
     swap = [option.replace('decode_head.conv_seg', 'head.fc') for option in SWAPS['kd']]

@@ -13,6 +13,8 @@ from importlib.metadata import packages_distributions
 import pytest
 from support.repository import REPO
 
+pytestmark = pytest.mark.slow
+
 PIP = (sys.executable, '-m', 'pip', '-q', '--disable-pip-version-check')
 
 

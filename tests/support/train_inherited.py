@@ -10,6 +10,7 @@ import os
 import runpy
 import sys
 import traceback
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -81,6 +82,7 @@ def main():
     import torch
     from walk_inherited import take_short_cuts
 
+    from ickd_mm.features.dry_run import dry_run
     from ickd_mm.preflight.model_source import ModelSource
 
     take_short_cuts()
@@ -88,6 +90,7 @@ def main():
     for number, cfg in enumerate(cfgs):
         teacher = ModelSource.read(cfg.model.teacher, 'teacher').build('teacher')
         torch.save(dict(state_dict=teacher.state_dict()), 'teacher.pth')
+        dry_run(teacher, (64, 64), nullcontext())  # a first time takes long, and is remembered
         values, children = list(options(cfg, data)), {}
         for kind, package in dict(ours='ickd_mm', foreign=cfg.default_scope).items():
             folder = Path(f'{kind}-{number}')

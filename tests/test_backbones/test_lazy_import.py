@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import pytest
 from support.repository import REPO
+
+pytestmark = pytest.mark.slow
 
 HIDDEN = 'import sys; sys.modules[{package!r}] = None\n'  # as if it were not installed
 

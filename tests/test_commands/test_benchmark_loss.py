@@ -69,6 +69,7 @@ def test_rows_of_the_table():
     assert loss.table([row], loss.machine('cpu')).row_count == 1
 
 
+@pytest.mark.slow
 def test_command_writes_json(tmp_path):
     out = tmp_path / 'sub' / 'figures.json'
     command = [sys.executable, 'tools/benchmark.py', 'loss', '--only', '9', '--budget', '0']

@@ -215,6 +215,7 @@ def test_a_second_derivative_is_refused_by_name():
         torch.autograd.grad(icc_loss(student, teacher), student, create_graph=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('backend', 'grid', 'center'),
     [('aot_eager', (2, 2), False), ('aot_eager', 1, True), ('inductor', 1, True)],
@@ -243,6 +244,7 @@ def test_compiles_for_one_size_after_another(error):
         assert error(compiled(student, teacher, 2), icc_loss(student, teacher, 2)) < 1e-6
 
 
+@pytest.mark.slow
 def test_compiles_under_autocast_and_without_gradient(error):
     torch._dynamo.reset()
     compiled = torch.compile(icc_loss, fullgraph=True, backend='aot_eager')

@@ -142,6 +142,7 @@ def test_wrong_temperature(tau):
         kl_divergence(*logits((2, 3)), tau)
 
 
+@pytest.mark.slow
 def test_compiles_into_one_graph():
     torch._dynamo.reset()
     compiled = torch.compile(kl_divergence, fullgraph=True, backend='aot_eager')

@@ -19,7 +19,7 @@ LISTS = 'ImageSets/Segmentation/{}.txt'
 @pytest.fixture
 def root(digits, tmp_path):
     """A data set of its own to spoil; returns the folder and the first names of both splits."""
-    shutil.copytree(digits, tmp_path / 'data')
+    shutil.copytree(digits, tmp_path / 'data', ignore=shutil.ignore_patterns('imagenet'))
     folder = tmp_path / 'data'
     names = [(folder / LISTS.format(n)).read_text().split()[0] for n in ('train', 'val')]
     return folder, *names

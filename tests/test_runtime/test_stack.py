@@ -16,6 +16,7 @@ def python(code):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_every_model_of_both_packages_can_be_imported():
     python('import ickd_mm, mmseg.models, mmpretrain.models')
 
@@ -31,6 +32,7 @@ def test_a_missing_operator_explains_itself_when_used():
         ops.__wrapped__  # noqa: B018
 
 
+@pytest.mark.slow
 def test_the_placeholder_is_for_mmcv_lite_alone():
     try:
         metadata.distribution('mmcv-lite')
@@ -41,6 +43,7 @@ def test_the_placeholder_is_for_mmcv_lite_alone():
     assert out.strip() == ('_MissingOps' if lite else 'NoneType')
 
 
+@pytest.mark.slow
 def test_mmengine_still_knows_that_there_are_no_compiled_ops():
     python(
         'import ickd_mm; from mmengine.utils.dl_utils import mmcv_full_available; '
@@ -71,6 +74,7 @@ def test_a_package_may_be_named_by_its_distribution():
     assert stack._module_folder('pillow').endswith('PIL')
 
 
+@pytest.mark.slow
 def test_the_loss_needs_nothing_but_torch():
     out = python(
         'import sys\n'
@@ -93,6 +97,7 @@ def test_public_names_are_there():
         _ = ickd_mm.no_such_name
 
 
+@pytest.mark.slow
 def test_importing_adds_little_to_importing_mmseg():
     code = (
         'import time; a = time.perf_counter(); import mmseg.apis; b = time.perf_counter(); '
