@@ -82,8 +82,8 @@ def test_it_goes_on_as_if_never_interrupted(distilled, tmp_path):
 
 def test_resuming_from_a_named_checkpoint(distilled, tmp_path):
     options, folder = distilled
-    flags = ['--resume', folder / 'iter_3.pth']
-    succeed(train(ICKD, tmp_path, *options, 'train_cfg.max_iters=4', flags=flags))
+    options, flags = [*options, 'train_cfg.max_iters=4'], ['--resume', folder / 'iter_3.pth']
+    succeed(train(ICKD, tmp_path, *options, flags=flags, fresh=True))
     assert [s['step'] for s in scalars(tmp_path) if 'loss' in s] == [4]
 
 
