@@ -5,6 +5,7 @@ files and what it prints are in ``<tool>-<number of the name>``; ``codes.json`` 
 The process imports the libraries once, for all runs.
 """
 
+import importlib
 import json
 import os
 import runpy
@@ -17,6 +18,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 FOREIGN = "_base_ = __import__('ickd_mm') and 'ickd_mm::{}'\n"  # in tools that do not import it
+LIBRARIES = ('mmpretrain.apis', 'mmseg.apis', 'pandas', 'pylab', 'torch._dynamo', 'torchvision')
 FEW = dict(batch_size=2, num_workers=0, persistent_workers=False)
 
 
@@ -82,6 +84,8 @@ def main():
     import torch
     from walk_inherited import take_short_cuts
 
+    for library in LIBRARIES:
+        importlib.import_module(library)
     from ickd_mm.features.dry_run import dry_run
     from ickd_mm.preflight.model_source import ModelSource
 
