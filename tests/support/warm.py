@@ -24,7 +24,7 @@ from support.repository import model_config
 
 
 def try_models():
-    """Fill torch's caches for the operators of the digits models."""
+    """Fill torch's caches for the operators of the digits models; an error is for tests to find."""
     with DefaultScope.overwrite_default_scope('mmseg'), contextlib.suppress(Exception):
         for name in ('student', 'teacher'):
             model = MODELS.build(ConfigDict(model_config(f'pspnet_{name}_digits')))
