@@ -23,7 +23,8 @@ from ..teachers.frozen_teacher import FrozenTeacher
 from ..teachers.normalization import make_renormalizer
 from ..teachers.options import TeacherOptions
 from ..teachers.weights import restore
-from .pairs import Pair, PairConfig, validate_pair
+from .pairs import Pair, PairConfig
+from .trial import validate_pair
 
 _STATE_DICT_HOOKS = (
     '_state_dict_hooks',

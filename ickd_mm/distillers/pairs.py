@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ..features.taps import Tap
-from ..randomness import preserved_randomness
 from ..registry import MODELS
 from ..spelling import refuse_unknown
 
@@ -168,26 +165,3 @@ def _init_weights(module: Any) -> None:
 def shape_text(shape: Sequence[int]) -> str:
     """Return '(N, C, H, W)' with the numbers of a shape that leaves N out."""
     return '(' + ', '.join(['N', *map(str, shape)]) + ')'
-
-
-def validate_pair(pair: Pair, student: Tensor, teacher: Tensor, size: tuple[int, int]) -> None:
-    """Run a copy of a pair once on random features of the shapes of these two.
-
-    ``size``, height and width of the images that give these shapes, is for messages.
-
-    Raises:
-        ValueError: naming the pair, both taps and shapes, if connector or loss refuses them or
-            the loss is not a scalar.
-    """
-    try:
-        with preserved_randomness(), torch.no_grad():
-            loss: Any = copy.deepcopy(pair)(torch.randn(student.shape), torch.randn(teacher.shape))
-    except Exception as error:
-        raise ValueError(
-            f'pairs.{pair.name}: student {pair.student.path!r} {tuple(student.shape)} and teacher '
-            f'{pair.teacher.path!r} {tuple(teacher.shape)} do not go together: {error}; these are '
-            f'the shapes for images of {size[0]}x{size[1]}, model.input_size sets another size'
-        ) from error
-    if not isinstance(loss, Tensor) or loss.numel() != 1:
-        got = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
-        raise ValueError(f'pairs.{pair.name}.loss must give one number, it gives {got}')

@@ -5,7 +5,8 @@ import torch
 from mmengine.registry import DefaultScope, init_default_scope
 from torch import nn
 
-from ickd_mm.distillers.pairs import PairConfig, validate_pair
+from ickd_mm.distillers.pairs import PairConfig
+from ickd_mm.distillers.trial import validate_pair
 from ickd_mm.registry import MODELS
 
 GOOD = dict(
@@ -162,3 +163,55 @@ def test_connector_and_loss_initialise_themselves():
     assert pair(*features) == 0
     pair.init_weights()
     assert pair(*features) == 3 * (3 * 2 - 1)
+
+
+@MODELS.register_module()
+class Detached(nn.Module):
+    """A loss that cuts the student off."""
+
+    def forward(self, student, teacher):
+        return (student.detach() - teacher).square().mean()
+
+
+KL, ICKD, CWD = (
+    f'ickd_mm.{name}' for name in ('KLDivergence', 'ICKDLoss', 'ChannelWiseDivergence')
+)
+ONE_CHANNEL = (
+    r'is 0 whatever the student gives, here \(N, 1, 4, 4\): over one channel a softmax or a '
+    r"normalised row is constant; .* write loss=dict\(type='ickd_mm.KLDivergence', use_sigmoid=True"
+)
+ONE_POSITION = 'over one position a softmax, or the distance to the mean, is constant; tap a larger'
+
+
+@pytest.mark.parametrize(
+    ('loss', 'shape', 'connector', 'message'),
+    [
+        (dict(type=KL), (1, 4, 4), None, rf'loss_icc.loss: KLDivergence\(.*\) {ONE_CHANNEL}'),
+        (dict(type=ICKD), (1, 4, 4), None, rf'loss_icc.loss: ICKDLoss\(.*\) {ONE_CHANNEL}'),
+        (dict(type=KL), (1, 4, 4), dict(type='ickd_mm.ConvConnector'), ONE_CHANNEL),
+        (dict(type=CWD), (8, 1, 1), None, rf'here \(N, 8, 1, 1\): {ONE_POSITION}'),
+        (dict(type=ICKD, center=True, grid=4), (8, 4, 4), None, f'{ONE_POSITION} map, or set'),
+        (dict(type='ickd_mm.Detached'), (8, 4, 4), None, r'Detached\(\) is .* has no gradient;'),
+    ],
+)  # fmt: skip
+def test_a_loss_that_is_constant_is_refused(loss, shape, connector, message):
+    maps = torch.zeros(2, *shape), torch.zeros(2, *shape)
+    pair = read(loss=loss, connector=connector).build(*maps)
+    with pytest.raises(ValueError, match=message):
+        validate_pair(pair, *maps, size=(32, 32))
+
+
+@pytest.mark.parametrize(
+    'loss',
+    [
+        dict(type=KL, use_sigmoid=True),
+        dict(type=ICKD, normalize=False),
+        dict(type=KL, loss_weight=0.0),  # said in the log instead
+        dict(type='ickd_mm.ScaledLoss'),  # constant until init_weights
+        dict(type='ickd_mm.TorchdistillLoss', key='RKDLoss'),  # constant between two images
+    ],
+)
+def test_a_loss_that_can_teach_one_channel_is_not(loss):
+    maps = torch.zeros(2, 1, 4, 4), torch.zeros(2, 1, 4, 4)
+    pair = read(loss=loss, connector=None).build(*maps)
+    validate_pair(pair, *maps, size=(32, 32))

@@ -41,6 +41,24 @@ def test_value_is_the_formulas(shape, tau):
     assert loss.item() == pytest.approx(exact(student, teacher, tau), rel=1e-12)
 
 
+@pytest.mark.parametrize('shape', [(6, 1), (2, 1, 5, 4), (3, 4, 2, 2)])
+@pytest.mark.parametrize('tau', [0.5, 4.0])
+def test_sigmoids(shape, tau):
+    """Channel by channel p log p/q + (1 - p) log (1-p)/(1-q), and its gradient τ (q - p)."""
+    student, teacher = logits(shape, dtype=torch.float64)
+    q, p = (torch.sigmoid(x.detach() / tau) for x in (student, teacher))
+    count = student.numel() // shape[1]
+    want = tau**2 * (p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()).sum() / count
+    loss = kl_divergence(student, teacher, tau, use_sigmoid=True)
+    assert loss.item() == pytest.approx(want.item(), rel=1e-10)
+    (grad,) = torch.autograd.grad(loss, student)
+    assert torch.allclose(grad, tau * (q - p) / count, atol=1e-14)
+    far = torch.full(shape, 1e30, requires_grad=True)
+    loss = kl_divergence(far, -far.detach(), tau, use_sigmoid=True)
+    assert loss.isfinite()
+    assert torch.autograd.grad(loss, far)[0].isfinite().all()
+
+
 def test_value_by_hand():
     student, teacher = torch.tensor([[0.0, 0.0]]), torch.tensor([[math.log(3.0), 0.0]])
     want = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)

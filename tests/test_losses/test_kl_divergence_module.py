@@ -16,6 +16,14 @@ def test_module_is_the_weighted_function(shape, tau, weight):
     assert torch.equal(loss, weight * kl_divergence(student, teacher, tau))
 
 
+def test_sigmoids_are_asked_for():
+    student, teacher = torch.randn(2, 4, 1, 3, 5)
+    loss = KLDivergence(tau=2.0, use_sigmoid=True)
+    assert torch.equal(loss(student, teacher), kl_divergence(student, teacher, 2.0, True))
+    with pytest.raises(TypeError, match="use_sigmoid must be True or False, got 'yes'"):
+        KLDivergence(use_sigmoid='yes')
+
+
 def test_weight_scales_the_gradient():
     student, teacher = torch.randn(2, 4, 10)
     grads = []

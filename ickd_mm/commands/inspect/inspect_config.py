@@ -11,7 +11,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from ...distillers.pairs import PairConfig, validate_pair
+from ...distillers.pairs import PairConfig
+from ...distillers.trial import validate_pair
 from ...features.dry_run import dry_run_features
 from ...preflight.image_size import config_image_size
 from ...preflight.model_source import read_student, read_teacher

@@ -1,0 +1,98 @@
+"""Try a pair on random features before training, to see whether it runs and can teach."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_flatten, tree_map
+
+from ..randomness import preserved_randomness
+from .pairs import Pair, shape_text
+
+
+def try_pair(
+    pair: Pair, student: Sequence[int], teacher: Sequence[int], remedy: str
+) -> tuple[Tensor, Any]:
+    """Run a copy of a pair once on random features of these shapes.
+
+    Returns:
+        The loss, and what came out of the connector, a leaf of the loss's graph.
+
+    Raises:
+        ValueError: naming the pair, both taps and shapes, the reason and the ``remedy``, if
+            connector or loss refuses them or the loss is not a scalar.
+    """
+    try:
+        with preserved_randomness():
+            pair = copy.deepcopy(pair)
+            feature: Any = torch.randn(student)
+            with torch.no_grad():
+                feature = pair.connector(feature) if pair.connector is not None else feature
+            feature = tree_map(lambda x: x.detach().requires_grad_(), feature)
+            with torch.enable_grad():
+                loss: Any = pair.loss(feature, torch.randn(teacher))
+    except Exception as error:
+        raise ValueError(
+            f'pairs.{pair.name}: student {pair.student.path!r} {tuple(student)} and teacher '
+            f'{pair.teacher.path!r} {tuple(teacher)} do not go together: {error}; {remedy}'
+        ) from error
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        got = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
+        raise ValueError(f'pairs.{pair.name}.loss must give one number, it gives {got}')
+    return loss, feature
+
+
+def _is_constant(loss: Tensor, feature: Any) -> bool:
+    """Tell whether a loss has no gradient at all."""
+    if not loss.requires_grad:
+        return True
+    leaves = tree_flatten(feature)[0]
+    found = torch.autograd.grad(loss, leaves, allow_unused=True)
+    return not any(gradient is not None and gradient.any() for gradient in found)
+
+
+def validate_pair(pair: Pair, student: Tensor, teacher: Tensor, size: tuple[int, int]) -> None:
+    """Try a pair on random features of the shapes of these two.
+
+    ``size``, height and width of the images that give these shapes, is for messages.
+
+    Raises:
+        ValueError: see :func:`try_pair`; also if the loss is the same whatever the student gives.
+    """
+    at = f'these are the shapes for images of {size[0]}x{size[1]}, model.input_size sets another'
+    shapes = tuple(student.shape), tuple(teacher.shape)
+    loss, feature = try_pair(pair, *shapes, at)
+    if getattr(pair.loss, 'loss_weight', 1) == 0 or not _is_constant(loss, feature):
+        return
+    # Before init_weights, or between two images alone, a loss that teaches may have no gradient.
+    ready = copy.deepcopy(pair)
+    with preserved_randomness():
+        ready.init_weights()
+    loss, feature = try_pair(ready, *((2 * shape[0], *shape[1:]) for shape in shapes), at)
+    if _is_constant(loss, feature):
+        raise ValueError(
+            f'pairs.{pair.name}.loss: {pair.loss} is {loss.item():.3g} whatever the student gives, '
+            f'here {_reason(pair.loss, feature)}'
+        )
+
+
+def _reason(loss: nn.Module, feature: Any) -> str:
+    """Say why a loss cannot tell one feature from another, as far as shapes show it."""
+    shape = tuple(tree_flatten(feature)[0][0].shape)
+    text = shape_text(shape[1:])
+    if shape[1:2] == (1,):
+        return (
+            f'{text}: over one channel a softmax or a normalised row is constant; for a head with '
+            "one sigmoid channel write loss=dict(type='ickd_mm.KLDivergence', use_sigmoid=True), "
+            "for a feature loss=dict(type='ickd_mm.MSELoss')"
+        )
+    if len(shape) == 4 and shape[2:] in ((1, 1), getattr(loss, 'grid', None)):
+        return (
+            f'{text}: over one position a softmax, or the distance to the mean, is constant; tap a '
+            'larger map, or set a coarser loss.grid'
+        )
+    return f'{text}: it has no gradient; does it detach or round what the student gives?'
