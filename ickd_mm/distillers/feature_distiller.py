@@ -24,7 +24,7 @@ from ..teachers.normalization import make_renormalizer
 from ..teachers.options import TeacherOptions
 from ..teachers.weights import restore
 from .pairs import Pair, PairConfig
-from .trial import validate_pair
+from .trial import validate_pair, validate_single_image
 
 _STATE_DICT_HOOKS = (
     '_state_dict_hooks',
@@ -148,7 +148,7 @@ class FeatureDistiller(BaseModel):
             teacher, taps, renormalize, theirs.changed(), options, size, source
         )
         self._student_copies = ours.changed()
-        pairs = []
+        pairs, self._shapes = [], {}
         for config in configs:
             features = ours[config.student], theirs[config.teacher]
             pair = config.build(*features)
@@ -157,7 +157,17 @@ class FeatureDistiller(BaseModel):
             if getattr(pair.loss, 'loss_weight', 1) == 0:
                 print_log(f'{pair.name} has weight 0: it changes nothing', 'current', 30)
             pairs.append(pair)
+            self._shapes[pair.name] = features[0].shape, features[1].shape
         return pairs
+
+    def check_single_image(self, where: str) -> None:
+        """Make sure that the pairs can train on a batch of one image.
+
+        Raises:
+            ValueError: naming the pair that cannot, and ``where`` such a batch comes from.
+        """
+        for pair in self.pairs:
+            validate_single_image(pair, *self._shapes[pair.name], where)
 
     def init_weights(self) -> None:
         """Initialise the student as it initialises itself alone, then the connectors."""

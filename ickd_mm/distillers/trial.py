@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_map
 
+from ..connectors import ConvConnector
 from ..randomness import preserved_randomness
 from .pairs import Pair, shape_text
 
@@ -72,12 +73,27 @@ def validate_pair(pair: Pair, student: Tensor, teacher: Tensor, size: tuple[int,
     ready = copy.deepcopy(pair)
     with preserved_randomness():
         ready.init_weights()
-    loss, feature = try_pair(ready, *((2 * shape[0], *shape[1:]) for shape in shapes), at)
+    ours, theirs = ((2 * shape[0], *shape[1:]) for shape in shapes)
+    loss, feature = try_pair(ready, ours, theirs, at)
     if _is_constant(loss, feature):
         raise ValueError(
             f'pairs.{pair.name}.loss: {pair.loss} is {loss.item():.3g} whatever the student gives, '
             f'here {_reason(pair.loss, feature)}'
         )
+
+
+def validate_single_image(
+    pair: Pair, student: Sequence[int], teacher: Sequence[int], where: str
+) -> None:
+    """Try a pair on features of one image; the shapes are those for two.
+
+    Raises:
+        ValueError: if connector or loss refuses them, saying ``where`` such a batch comes from.
+    """
+    if isinstance(pair.connector, ConvConnector):
+        where += f", or pairs.{pair.name}.connector.norm_cfg=dict(type='GN', num_groups=1)"
+    ours, theirs = ((shape[0] // 2, *shape[1:]) for shape in (student, teacher))
+    try_pair(pair, ours, theirs, where)
 
 
 def _reason(loss: nn.Module, feature: Any) -> str:
