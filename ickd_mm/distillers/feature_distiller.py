@@ -12,7 +12,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..checkpoint.packing import OWN_PARTS
-from ..features.dry_run import dry_run_features
+from ..features.dry_run import dry_run_features, image_channels
 from ..features.taps import Capture
 from ..preflight.image_size import image_size
 from ..preflight.model_source import locate_weights, read_student, read_teacher
@@ -143,7 +143,9 @@ class FeatureDistiller(BaseModel):
         taps = [c.teacher for c in configs]
         ours = dry_run_features(self.student, [c.student for c in configs], 'student', size)
         theirs = dry_run_features(teacher, taps, 'teacher', size)
-        renormalize = make_renormalizer(self.student.data_preprocessor, teacher.data_preprocessor)
+        preprocessors = self.student.data_preprocessor, teacher.data_preprocessor
+        channels = image_channels(self.student), image_channels(teacher)
+        renormalize = make_renormalizer(*preprocessors, channels)
         self.teacher = FrozenTeacher(
             teacher, taps, renormalize, theirs.changed(), options, size, source
         )

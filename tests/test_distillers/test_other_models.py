@@ -116,16 +116,28 @@ def test_a_grid_that_divides_no_side(scope, tmp_path):
     assert torch.isfinite(losses_of(model)['loss_icc'])
 
 
-def test_images_of_four_bands(scope, tmp_path):
-    four = dict(type='SegDataPreProcessor', size=(56, 72))  # no means: the first convolution tells
-    student = dict(
-        DEEPLAB, data_preprocessor=four, backbone=dict(DEEPLAB['backbone'], in_channels=4)
-    )
-    model = build(student, 'backbone.layer4', student, 'backbone.layer4', tmp_path)
+def deeplab(channels):
+    """Without means: the first convolution tells the images' channels."""
+    backbone = dict(DEEPLAB['backbone'], in_channels=channels)
+    preprocessor = dict(type='SegDataPreProcessor', size=(56, 72))
+    return dict(DEEPLAB, data_preprocessor=preprocessor, backbone=backbone)
+
+
+@pytest.mark.parametrize(('ours', 'theirs'), [(4, 4), (1, 3), (1, 1)])
+def test_images_of_other_than_three_channels(ours, theirs, scope, tmp_path):
+    taps = ('backbone.layer4', 'backbone.layer4')
+    model = build(deeplab(ours), taps[0], deeplab(theirs), taps[1], tmp_path)
     data = batch(size=56, classes=5)
-    data['inputs'] = [torch.randint(0, 256, (4, 56, 56)) for _ in data['inputs']]
+    data['inputs'] = [torch.randint(0, 256, (ours, 56, 56)) for _ in data['inputs']]
     data = model.data_preprocessor(data, training=True)
     assert torch.isfinite(model.train()(**data, mode='loss')['loss_icc'])
+
+
+@pytest.mark.parametrize('teacher', [deeplab(1), deeplab(4)])
+def test_a_teacher_of_other_images_is_refused(teacher, scope, tmp_path):
+    message = r'student takes images of 3 channels and the teacher of [14], and both get the same'
+    with pytest.raises(ValueError, match=message):
+        build(DEEPLAB, 'backbone.layer4', teacher, 'backbone.layer4', tmp_path)
 
 
 def test_a_map_that_turns_out_too_small_is_named_with_its_pair(scope, tmp_path):

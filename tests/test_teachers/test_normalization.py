@@ -35,14 +35,14 @@ def prepared(preprocessor, pixels):
 def test_every_combination(student, teacher):
     pixels = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
     ours, theirs = prepared(student, pixels), prepared(teacher, pixels)
-    renormalize = make_renormalizer(student, teacher)
+    renormalize = make_renormalizer(student, teacher, (3, 3))
     made = ours if renormalize is None else renormalize(ours)
     torch.testing.assert_close(made, theirs, rtol=1e-4, atol=1e-4)
 
 
 def test_nothing_is_done_where_they_agree():
-    assert make_renormalizer(SEG[0], SEG[4]) is None
-    assert make_renormalizer(SEG[0], SEG[1]) is not None
+    assert make_renormalizer(SEG[0], SEG[4], (3, 3)) is None
+    assert make_renormalizer(SEG[0], SEG[1], (3, 3)) is not None
 
 
 def test_images_of_four_bands():
@@ -56,9 +56,29 @@ def test_images_of_four_bands():
             self.std = torch.tensor([5.0, 6.0, 7.0, 8.0]).view(-1, 1, 1)
 
     ours, plain = Four(True), Four(False)
-    assert make_renormalizer(ours, Four(True)) is None
+    assert make_renormalizer(ours, Four(True), (4, 4)) is None
     pixels = torch.randint(0, 256, (2, 4, 8, 8)).float()
-    back = make_renormalizer(ours, plain)((pixels - ours.mean) / ours.std)
+    back = make_renormalizer(ours, plain, (4, 4))((pixels - ours.mean) / ours.std)
     torch.testing.assert_close(back, pixels, rtol=1e-4, atol=1e-4)
-    with pytest.raises(ValueError, match="student's images have 4 channels and the teacher's 3"):
-        make_renormalizer(ours, SEG[0])
+
+
+GRAY = SegDataPreProcessor(mean=[116.0], std=[57.0], size=(8, 8))
+
+
+@pytest.mark.parametrize('student', [GRAY, SegDataPreProcessor(size=(8, 8))])
+@pytest.mark.parametrize('teacher', [SEG[0], SEG[2], SEG[3]])
+def test_gray_images_are_repeated_for_a_teacher_of_three_channels(student, teacher):
+    pixels = torch.randint(0, 256, (2, 1, 8, 8), dtype=torch.uint8)
+    made = make_renormalizer(student, teacher, (1, 3))(prepared(student, pixels))
+    theirs = prepared(teacher, pixels.expand(-1, 3, -1, -1))
+    torch.testing.assert_close(made, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('channels', [(3, 1), (4, 3), (1, 4)])
+def test_other_channels_are_refused(channels):
+    message = (
+        f'the student takes images of {channels[0]} channels and the teacher of {channels[1]}, .*'
+        f'choose a teacher that .* or set in_channels={channels[1]} in the student, data_prep'
+    )
+    with pytest.raises(ValueError, match=message):
+        make_renormalizer(SEG[0], SEG[0], channels)
