@@ -1,14 +1,26 @@
-"""Compare a run's model with its training data when both are built, before the first iteration."""
+"""Compare a run's model with its data when the loops are built, before the first iteration."""
 
 from __future__ import annotations
 
 import functools
+import logging
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from mmengine.dist import is_main_process
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from ..hooks.student_checkpoint import trains_distiller
+from ..preflight.labels import (
+    evaluation_conflicts,
+    ignored_labels,
+    training_conflicts,
+    unseen_classes,
+)
 from ..wrappers import unwrapped
+from .samples import NamingPipeline, leaves
 
 
 def single_image_batches(loader: DataLoader) -> str:
@@ -26,17 +38,53 @@ def single_image_batches(loader: DataLoader) -> str:
     return f'{last}: set train_dataloader.drop_last=True' if count % size == 1 else ''
 
 
-@functools.cache
-def check_before_training() -> None:
-    """Let every runner of this process compare model and data when it builds its training loop."""
-    build = Runner.build_train_loop
+def _check_training(runner: Runner, loop: Any) -> None:
+    model, single = unwrapped(runner.model), single_image_batches(loop.dataloader)
+    if single and hasattr(model, 'check_single_image'):
+        model.check_single_image(single)
+    ignored = set(ignored_labels(model).values())
+    prefix = 'model.student.' if trains_distiller(runner) else 'model.'
+    for leaf in _mask_readers(loop, ignored):
+        if is_main_process():
+            _warn([*training_conflicts(model, leaf, prefix), unseen_classes(leaf, ignored)])
 
+
+def _check_evaluation(runner: Runner, loop: Any) -> None:
+    metrics = getattr(getattr(loop, 'evaluator', None), 'metrics', ())
+    _warn(evaluation_conflicts(unwrapped(runner.model), metrics))
+    _mask_readers(loop, {m.ignore_index for m in metrics if hasattr(m, 'ignore_index')})
+
+
+def _mask_readers(loop: Any, ignored: set[int]) -> list[Any]:
+    """Return a loop's data sets if some label is ignored, which they then let pass."""
+    sets = [
+        s
+        for s in leaves(loop.dataloader.dataset)
+        if isinstance(getattr(s, 'pipeline', None), NamingPipeline)
+    ]
+    for dataset in sets if ignored else ():
+        dataset.pipeline.ignored = ignored
+    return sets if ignored else []
+
+
+def _warn(messages: Iterable[str]) -> None:
+    for message in filter(None, dict.fromkeys(messages)):
+        print_log(message, 'current', logging.WARNING)
+
+
+def _checking(build: Callable, check: Callable[[Runner, Any], None]) -> Callable:
     @functools.wraps(build)
-    def build_train_loop(self: Runner, loop: Any) -> Any:
+    def build_and_check(self: Runner, loop: Any) -> Any:
         built = build(self, loop)
-        model, single = unwrapped(self.model), single_image_batches(built.dataloader)
-        if single and hasattr(model, 'check_single_image'):
-            model.check_single_image(single)
+        check(self, built)
         return built
 
-    Runner.build_train_loop = build_train_loop
+    return build_and_check
+
+
+@functools.cache
+def check_before_training() -> None:
+    """Let every runner of this process compare model and data when it builds its loops."""
+    Runner.build_train_loop = _checking(Runner.build_train_loop, _check_training)
+    Runner.build_val_loop = _checking(Runner.build_val_loop, _check_evaluation)
+    Runner.build_test_loop = _checking(Runner.build_test_loop, _check_evaluation)

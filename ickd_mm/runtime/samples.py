@@ -22,12 +22,12 @@ class NamingPipeline(Compose):
     Args:
         pipeline: the pipeline to run.
         classes: number of classes; labels must be in [0, classes) or ``ignored``.
-        ignored: label that means no label.
+        ignored: labels that mean no label.
         strict: raise for another label; else warn once per file. mmseg's evaluation tolerates
-            such labels and leaves their pixels out of the score.
+            such labels; what the model predicts there counts as wrong.
     """
 
-    def __init__(self, pipeline: Compose, classes: int, ignored: int, strict: bool) -> None:
+    def __init__(self, pipeline: Compose, classes: int, ignored: set[int], strict: bool) -> None:
         self.transforms = pipeline.transforms
         self.classes, self.ignored, self.strict = classes, ignored, strict
         self._warned: set[str] = set()
@@ -50,14 +50,15 @@ class NamingPipeline(Compose):
         wrong = self._outside(made)
         if not wrong or file in self._warned:
             return made
+        none = ' and '.join(map(str, sorted(self.ignored)))
         message = (
             f'{file!r} holds labels {wrong}, outside the {self.classes} classes of the data '
-            f'set (0 to {self.classes - 1}, {self.ignored} for none)'
+            f'set (0 to {self.classes - 1}, {none} for none)'
         )
         if self.strict:
             raise ValueError(message)
         self._warned.add(file)
-        print_log(f'{message}; evaluation leaves these pixels out', 'current', logging.WARNING)
+        print_log(f'{message}; what is predicted there counts as wrong', 'current', logging.WARNING)
         return made
 
     def _outside(self, made: Any) -> list[int]:
@@ -67,7 +68,7 @@ class NamingPipeline(Compose):
         if labels.min() >= 0 and labels.max() < self.classes:
             return []
         found = np.unique(labels)
-        wrong = found[((found < 0) | (found >= self.classes)) & (found != self.ignored)]
+        wrong = found[((found < 0) | (found >= self.classes)) & ~np.isin(found, list(self.ignored))]
         return wrong[:5].tolist()
 
 
@@ -80,12 +81,12 @@ def _labels(made: Any) -> np.ndarray | None:
     return made.get('gt_seg_map') if label is None else label.numpy()
 
 
-def _leaves(dataset: Any) -> Iterator[Any]:
+def leaves(dataset: Any) -> Iterator[Any]:
     """Yield the data sets that read files, inside those that wrap them."""
     wrapped = getattr(dataset, 'dataset', None)
     inner = getattr(dataset, 'datasets', None) or ([] if wrapped is None else [wrapped])
     for part in inner:
-        yield from _leaves(part)
+        yield from leaves(part)
     if not inner:
         yield dataset
 
@@ -96,7 +97,7 @@ def watch(dataset: Any, strict: bool) -> None:
     Raises:
         ValueError: if one holds no sample, naming its list file or folder.
     """
-    for leaf in _leaves(dataset):
+    for leaf in leaves(dataset):
         if hasattr(leaf, '__len__') and not len(leaf):
             prefix = getattr(leaf, 'data_prefix', None)
             source = getattr(leaf, 'ann_file', '') or prefix or type(leaf).__name__
@@ -104,7 +105,7 @@ def watch(dataset: Any, strict: bool) -> None:
         pipeline = getattr(leaf, 'pipeline', None)
         if type(pipeline) is Compose:
             classes = (getattr(leaf, 'metainfo', None) or {}).get('classes') or ()
-            ignored = getattr(leaf, 'ignore_index', IGNORED)
+            ignored = {getattr(leaf, 'ignore_index', IGNORED)}
             leaf.pipeline = NamingPipeline(pipeline, len(classes), ignored, strict)
 
 

@@ -4,11 +4,15 @@ import importlib.util
 import re
 
 import pytest
+from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmengine.runner import Runner
 from support.repository import ICKD, REPO, TEACHER, data_options
 from support.tools import train
+from torch.utils.data import DataLoader
 
 from ickd_mm.commands.training import prepare_training
+from ickd_mm.runtime import before_training
+from ickd_mm.runtime.before_training import single_image_batches
 
 spec = importlib.util.spec_from_file_location('train_tool', REPO / 'tools/train.py')
 tool = importlib.util.module_from_spec(spec)
@@ -23,7 +27,7 @@ def options(digits, teacher_file):
 
 @pytest.fixture
 def start(options, tmp_path, monkeypatch):
-    """Do what tools/train.py does with a config, up to the first iteration."""
+    """Do what tools/train.py does, up to the first iteration; return data and warnings."""
 
     # Half of the time goes into the layout of the config.
     monkeypatch.setattr('mmengine.config.config.FormatCode', lambda text, **kwargs: (text, False))
@@ -33,9 +37,11 @@ def start(options, tmp_path, monkeypatch):
         given = ['--work-dir', str(tmp_path), '--cfg-options', *options, *more]
         cfg = prepare_training(tool.parse_arguments([str(tmp_path / 'own.py'), *given]))
         cfg.experiment_name = f'{tmp_path} {more} {text}'  # mmengine keeps one runner of a name
-        runner = Runner.from_cfg(cfg)
-        runner.build_train_loop(runner._train_loop)
-        return '\n'.join(file.read_text() for file in tmp_path.glob('*/*.log'))
+        said, runner = [], Runner.from_cfg(cfg)
+        monkeypatch.setattr(before_training, 'print_log', lambda text, *_: said.append(text))
+        loop = runner.build_train_loop(runner._train_loop)
+        runner.build_val_loop(runner._val_loop)
+        return loop.dataloader.dataset, said
 
     return run
 
@@ -89,18 +95,27 @@ def test_a_pair_that_cannot_train_on_one_image(start, more, text, messages):
     assert all(re.search(message, str(caught.value)) for message in messages), str(caught.value)
 
 
+def test_another_norm_trains_on_one_image(start):
+    start(*POOLED, *LAST, text=GROUPS)
+
+
 @pytest.mark.parametrize(
-    ('more', 'text'),
+    ('count', 'given', 'sampler', 'single'),
     [
-        ([*POOLED, 'train_dataloader.dataset.indices=5'], ''),  # a sampler without an end
-        ([*POOLED, *LAST, 'train_dataloader.drop_last=True'], ''),
-        ([*POOLED, *LAST, 'train_dataloader.batch_size=3'], ''),
-        ([*POOLED, *LAST], GROUPS),
-        (LAST, ''),  # the map is large enough
+        (5, dict(batch_size=4), DefaultSampler, True),
+        (5, dict(batch_size=4), InfiniteSampler, False),  # has no end
+        (5, dict(batch_size=1), InfiniteSampler, True),
+        (5, dict(batch_size=4, drop_last=True), DefaultSampler, False),
+        (5, dict(batch_size=3), DefaultSampler, False),
+        (1, dict(batch_size=4), DefaultSampler, True),
     ],
 )
-def test_a_pair_that_can(start, more, text):
-    start(*more, text=text)
+def test_which_loaders_give_one_image(count, given, sampler, single):
+    data = list(range(count))
+    loader = DataLoader(data, sampler=sampler(data), **given)
+    assert bool(single_image_batches(loader)) == single
+    if 'Infinite' not in sampler.__name__:
+        assert any(len(batch) == 1 for batch in loader) == single
 
 
 @pytest.mark.slow
@@ -109,3 +124,39 @@ def test_it_ends_before_training(options, tmp_path):
     assert done.returncode != 0
     assert 'set train_dataloader.drop_last=True' in done.stderr.splitlines()[-1]
     assert 'Iter(train)' not in done.stdout
+
+
+# The digits with label 10, the last, as void.
+TEN = """
+_ten = dict(classes=tuple('abcdefghij'), palette=[[n] * 3 for n in range(10)])
+_data = dict(metainfo=dict(_delete_=True, **_ten))
+_loss = dict(class_weight=None)
+_head = dict(num_classes=10, ignore_index=10, loss_decode=_loss)
+_pads = dict(seg_pad_val=10)
+_score = dict(ignore_index=10)
+{}
+train_dataloader, val_dataloader = dict(dataset=_data), dict(dataset=_data)
+model = dict(student=dict(decode_head=_head, data_preprocessor=_pads))
+val_evaluator = _score
+"""
+
+
+def test_a_label_that_the_head_ignores_is_trained_with(start):
+    dataset, said = start(text=TEN.format(''))
+    assert not said
+    assert max(sample['data_samples'].gt_sem_seg.data.max() for sample in dataset) == 10
+
+
+@pytest.mark.parametrize('change', ['', '_data["ignore_index"] = 10'])
+def test_a_label_that_no_head_ignores_is_refused(start, change):
+    dataset, _ = start(text=TEN.format(f'{change}; _head["ignore_index"] = 255'.strip('; ')))
+    with pytest.raises(ValueError, match=r'labels \[10\], outside .* \(0 to 9, 255 for none\)'):
+        list(dataset)
+
+
+def test_what_disagrees_is_said(start):
+    _, said = start(text=TEN.format('_score = _pads = dict()'))
+    assert [re.sub(' is .*|: .*', '', message) for message in said] == [
+        'model.student.data_preprocessor.seg_pad_val',
+        'val_evaluator.ignore_index',
+    ]
