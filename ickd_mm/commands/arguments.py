@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, DictAction
 
-from ..preflight.config_keys import check_options, check_text
+from ..preflight.config_keys import check_text
 from ..preflight.data import set_data_root
+from ..preflight.options import check_options
 from ..runtime import setup
 from ..runtime.stack import start_processes_on_cpus
 

@@ -79,6 +79,11 @@ class FeatureDistiller(BaseModel):
         config = dict(type='ickd_mm.FeatureDistiller', student=student, teacher=teacher)
         student_source = read_student(config, data_preprocessor)
         teacher_source = read_teacher(config, student_source)
+        if data_preprocessor not in (None, student_source.cfg.get('data_preprocessor')):
+            text = (
+                "the student has a data_preprocessor of its own; another one beside it isn't used"
+            )
+            print_log(f'{text}: set model.student.data_preprocessor', 'current', 30)
         weights = locate_weights(teacher_ckpt, teacher_source.origin)
         size = image_size(student_source.cfg, input_size)
         student_model = student_source.build('student')

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..features.taps import Tap
 from ..registry import MODELS
-from ..spelling import refuse_unknown
+from ..spelling import did_you_mean, refuse_unknown
 
 KEYS = ('student', 'teacher', 'connector', 'loss')
 CHANNELS = ('in_channels', 'out_channels')
@@ -48,10 +48,10 @@ class PairConfig:
             raise TypeError(f'pairs must be a dict of name -> pair, got {type(pairs).__name__}')
         if not pairs:
             raise ValueError('pairs is empty: nothing would be distilled')
-        return [cls._read(name, pair) for name, pair in pairs.items()]
+        return [cls._read(name, pair, pairs) for name, pair in pairs.items()]
 
     @classmethod
-    def _read(cls, name: str, pair: Any) -> PairConfig:
+    def _read(cls, name: str, pair: Any, pairs: dict) -> PairConfig:
         where = f'pairs.{name}'
         if not isinstance(name, str) or not name.startswith('loss') or '.' in name:
             raise ValueError(
@@ -63,7 +63,8 @@ class PairConfig:
         refuse_unknown(pair, KEYS, where)
         for key in ('student', 'teacher', 'loss'):
             if pair.get(key) is None:
-                raise KeyError(f'{where}: {key!r} is missing')
+                others = [other for other in pairs if other != name]
+                raise KeyError(f'{where}: {key!r} is missing{did_you_mean(name, others)}')
         for key in ('connector', 'loss'):
             cfg = pair.get(key)
             if cfg is not None and not (isinstance(cfg, dict) and 'type' in cfg):

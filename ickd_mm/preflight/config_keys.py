@@ -4,32 +4,14 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 from ..registry import MODELS, is_distiller, type_name
-from ..spelling import did_you_mean, refuse_unknown
-
-OWN_KEYS = ('finite_check', 'teacher_val', 'how_to_get_data', 'how_to_get_teacher')
-RUNNER_KEYS = (
-    'activation_checkpointing',
-    'auto_scale_lr',
-    'compile',
-    'custom_imports',
-    'detect_anomalous_params',
-    'efficient_conv_bn_eval',
-    'find_unused_parameters',
-    'model_wrapper_cfg',
-    'sync_bn',
-    'tta_model',
-    'tta_pipeline',
-)
-"""What mmengine's runner reads from a config beside the arguments of its constructor."""
-
+from ..spelling import refuse_unknown
 
 _REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -75,21 +57,6 @@ def check_text(file: Path) -> None:
         check_text(base)
 
 
-def check_options(cfg: Config, options: Iterable[str]) -> None:
-    """Make sure that the dotted keys of ``--cfg-options`` change something in a config.
-
-    Raises:
-        KeyError: for a key whose first part neither the config nor mmengine's runner knows.
-    """
-    takes = inspect.signature(Runner.__init__).parameters
-    known = {*cfg.keys(), *takes, *RUNNER_KEYS, *OWN_KEYS}
-    for option in options:
-        first = option.split('.')[0]
-        if first not in known:
-            meant = did_you_mean(first, known)
-            raise KeyError(f'--cfg-options {option}: the config has no {first!r}{meant}')
-
-
 def distiller_parameters(model: dict) -> dict[str, inspect.Parameter]:
     """Return the parameters of a distiller's class; with ``**kwargs``, its bases' too."""
     kind: Any = model.get('type')
@@ -115,6 +82,10 @@ def check_keys(cfg: Config) -> None:
     distils = is_distiller(model)
     if distils:
         takes = distiller_parameters(model)
+        student = model.get('student')
+        for key in model:
+            if key not in takes and key != 'type' and isinstance(student, dict) and key in student:
+                raise KeyError(f'model.{key}: a distiller has none; write model.student.{key}')
         refuse_unknown(model, takes, 'model', silent=('type', '_scope_'))
         for key, parameter in takes.items():
             if parameter.default is parameter.empty and key not in model:

@@ -18,6 +18,7 @@ When a distiller is built or a tool starts, :func:`setup`, for every run of this
                                 whole files or not at all
 ``checkpoint_removal``          ``CheckpointHook`` removes old files after it saved the new
 ``samples``                     data loaders name the file of a sample that cannot be used
+``loading``                     a checkpoint that fills nothing of a model is an error
 ``before_training``             a runner compares its model with its training data
 ``run_hooks``                   every runner gets the hooks that a distilled run needs
 ==============================  ============================================================
@@ -36,6 +37,7 @@ def setup() -> None:
     from .before_training import check_before_training
     from .checkpoint_files import install_reader, install_writer
     from .checkpoint_removal import install_removal
+    from .loading import watch_loading
     from .run_hooks import attach_to_runners
     from .samples import watch_loaders
 
@@ -43,5 +45,6 @@ def setup() -> None:
     install_writer()
     install_removal()
     watch_loaders()
+    watch_loading()
     check_before_training()
     attach_to_runners()

@@ -9,6 +9,7 @@ from mmengine.optim import OptimWrapper
 from support.models import batch
 from support.repository import model_config
 
+from ickd_mm.distillers import feature_distiller
 from ickd_mm.registry import MODELS
 
 
@@ -191,6 +192,17 @@ def test_validating_leaves_the_connectors_statistics_alone(distiller):
     norm = distiller.connectors['loss_icc'].conv.bn
     assert norm.num_batches_tracked == 0
     assert not norm.running_mean.any()
+
+
+def test_a_preprocessor_beside_the_students_own_is_not_used(scope, distiller_cfg, monkeypatch):
+    said = []
+    monkeypatch.setattr(feature_distiller, 'print_log', lambda text, *_: said.append(text))
+    distiller_cfg.data_preprocessor = distiller_cfg.student.data_preprocessor
+    MODELS.build(distiller_cfg)
+    assert not any('data_preprocessor' in text for text in said)
+    distiller_cfg.data_preprocessor = dict(distiller_cfg.data_preprocessor, size=(32, 32))
+    assert tuple(MODELS.build(distiller_cfg).data_preprocessor.size) == (64, 64)
+    assert any('set model.student.data_preprocessor' in text for text in said)
 
 
 def test_building_leaves_the_random_state_alone(distiller_cfg, scope):

@@ -30,7 +30,9 @@ OPTIONS = {
     'teacher_vall=True': "did you mean 'teacher_val'",
     'model.teacher_ckp=a.pth': "unknown key 'teacher_ckp'.*did you mean 'teacher_ckpt'",
     'model.pair.loss_a.student=backbone': "unknown key 'pair'.*did you mean 'pairs'",
-    f'{PAIR}.studnt=backbone': "unknown key 'studnt'; .*did you mean 'student'",
+    'model.pairs.loss_iic.loss.grid=4': "loss_iic: 'student' is missing; did you mean 'loss_icc'",
+    'model.decode_head.num_classes=5': 'model.decode_head: .* write model.student.decode_head',
+    f'{PAIR}.studnt=backbone': "no 'studnt' in model.pairs.loss_icc; did you mean 'student'",
     f'{PAIR}.loss.gird=2': "pairs.loss_icc.loss: .*'gird'",
     f'{PAIR}.connector.kernel=3': "pairs.loss_icc.connector: .*'kernel'",
     # Taps

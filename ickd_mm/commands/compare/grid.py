@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict, DictAction
 
-from ...preflight.config_keys import check_options, check_text
+from ...preflight.config_keys import check_text
+from ...preflight.options import check_options
 from ...registry import is_distiller
 from .digest import digest_of
 from .run import METRICS, Run

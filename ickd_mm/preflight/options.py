@@ -1,0 +1,127 @@
+"""Find in ``--cfg-options`` what would change nothing."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from ..registry import is_distiller
+from ..spelling import did_you_mean
+from .model_source import ModelSource
+
+OWN_KEYS = ('finite_check', 'teacher_val', 'how_to_get_data', 'how_to_get_teacher')
+RUNNER_KEYS = (
+    'activation_checkpointing',
+    'auto_scale_lr',
+    'compile',
+    'custom_imports',
+    'detect_anomalous_params',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'sync_bn',
+    'tta_model',
+    'tta_pipeline',
+)
+"""What mmengine's runner reads from a config beside the arguments of its constructor."""
+KNOWN = {
+    'env_cfg': ('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit'),
+    'optim_wrapper.paramwise_cfg': (
+        'bias_decay_mult',
+        'bias_lr_mult',
+        'bypass_duplicate',
+        'custom_keys',
+        'dcn_offset_lr_mult',
+        'dwconv_decay_mult',
+        'flat_decay_mult',
+        'norm_decay_mult',
+    ),
+}
+"""What mmengine reads from dicts that nothing is built from; unknown keys in them are ignored."""
+
+
+def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
+    """Make sure that every ``--cfg-options`` key changes something that is read.
+
+    Keys inside a dict with a ``type`` are left to what is built from it.
+
+    Raises:
+        KeyError: for a key that nothing would read, with the nearest name or the one that is read.
+    """
+    takes = inspect.signature(Runner.__init__).parameters
+    read = {*takes, *RUNNER_KEYS, *OWN_KEYS}
+    for option in options:
+        first, where = option.split('.')[0], f'--cfg-options {option}'
+        if first not in read | cfg.keys():
+            meant = did_you_mean(first, read | cfg.keys())
+            raise KeyError(f'{where}: the config has no {first!r}{meant}')
+        copies = [] if first in read else list(_copies(cfg, first, read))
+        if copies:
+            raise KeyError(
+                f'{where}: {first!r} is a variable of the config file that nothing reads any more; '
+                f'change where its value went: {", ".join(copies[:3])}'
+            )
+        _check_preprocessor(cfg, option, options, where)
+        _check_new_key(cfg, option, options, where)
+
+
+def _copies(cfg: Config, variable: str, read: set[str]) -> Iterator[str]:
+    """Yield where a variable's value stands in what is read: under its name, or as it is."""
+    value = cfg[variable]
+    telling = isinstance(value, (str, dict, list, tuple)) and bool(value)
+
+    def search(node: Any, path: str) -> Iterator[str]:
+        named = path.rsplit('.', 1)[-1] == variable
+        if (named or telling) and type(node) is type(value) and node == value:
+            yield path
+            return
+        items: Any = node.items() if isinstance(node, dict) else ()
+        items = enumerate(node) if isinstance(node, (list, tuple)) else items
+        for key, child in items:
+            yield from search(child, f'{path}.{key}')
+
+    for key in [key for key in cfg if key in read]:
+        yield from search(cfg[key], key)
+
+
+def _check_preprocessor(cfg: Config, option: str, options: Mapping[str, Any], where: str) -> None:
+    """Refuse what is set beside a model that has a preprocessor of its own."""
+    beside, found, rest = option.partition('data_preprocessor')
+    if not found or beside not in ('', 'model.'):
+        return
+    model = cfg.get('model') or {}
+    owners = {} if beside else {'model': model}
+    if is_distiller(model):
+        student = options.get('model.student') or model.get('student')
+        owners = {'model.student': ModelSource.read(student, 'student').cfg, **owners}
+    for owner, config in owners.items():
+        if config.get('data_preprocessor') is not None:
+            raise KeyError(f'{where}: {owner} has its own; set {owner}.data_preprocessor{rest}')
+
+
+def _check_new_key(cfg: Config, option: str, options: Mapping[str, Any], where: str) -> None:
+    """Refuse a key that is new in a dict without a type, and nearly the name of another there."""
+    node: Any = dict(cfg.items())
+    parts = option.split('.')
+    for depth, part in enumerate(parts):
+        path, new = '.'.join(parts[:depth]), '.'.join(parts[: depth + 1])
+        if isinstance(node, (list, tuple)) and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
+        elif not isinstance(node, dict):
+            return
+        elif part in node or new in KNOWN:
+            node = node.get(part, {})
+        else:
+            meant = f'{new}.type' in options or path == 'model.pairs' or 'type' in node
+            known = {*node, *KNOWN.get(path, ())}
+            near = difflib.get_close_matches(part, known, n=1, cutoff=0.8)
+            numbered = near and re.sub(r'\d', '', near[0]) == re.sub(r'\d', '', part)
+            if depth and near and not meant and not numbered and part not in known:
+                raise KeyError(f'{where}: no {part!r} in {path}; did you mean {near[0]!r}?')
+            return

@@ -1,0 +1,94 @@
+"""Say how much of a model a checkpoint fills; a checkpoint that fills nothing is an error.
+
+mmengine (0.10.7, onedl 0.10.12) prints the keys that do not match, hundreds at times, and trains or
+tests on whatever the model held.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from mmengine.runner import checkpoint as mmengine_checkpoint
+from torch import Tensor, nn
+
+from ..checkpoint.packing import OWN_PARTS
+from ..wrappers import unwrapped
+
+
+class NothingLoaded(ValueError):
+    """A checkpoint and a model have no tensor in common."""
+
+
+def _tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield what a student's checkpoint should fill: a distiller's own parts are not in it."""
+    own = OWN_PARTS if hasattr(model, 'pair_factors') else ()
+    for path, part in model.named_modules():
+        kept = {k: b for k, b in part._buffers.items() if k not in part._non_persistent_buffers_set}
+        for key, tensor in {**part._parameters, **kept}.items():
+            name = f'{path}.{key}' if path else key
+            if tensor is not None and key != 'num_batches_tracked' and not name.startswith(own):
+                yield name, tensor
+
+
+def _some(names: list[str]) -> str:
+    return ', '.join(names[:3] + ['...'] * (len(names) > 3))
+
+
+def _mismatch(given: Mapping[str, Any], wanted: dict[str, Tensor]) -> str:
+    """Say why no tensor fits, and what to do about it."""
+    for key in (key for key in given if key in wanted):
+        ours, theirs = tuple(wanted[key].shape), tuple(given[key].shape)
+        return f'{key} is {theirs} there and {ours} in the model: is it of another model?'
+    text = f'its keys are {_some(list(given)) or "none"}, the model has {_some(list(wanted))}'
+    for key in given:
+        for name in wanted:
+            if name.endswith(f'.{key}'):
+                part = name.removesuffix(f'.{key}')
+                init = f"{part}.init_cfg=dict(type='Pretrained', checkpoint=...)"
+                return (
+                    f'{text}: put {part + "."!r} in front of the keys, or set {init} in the model'
+                )
+            if key.endswith(f'.{name}'):
+                prefix = key.removesuffix(f'.{name}')
+                return f'{text}: take {prefix + "."!r} off the keys; init_cfg has prefix={prefix!r}'
+    return f'{text}: is it of another model?'
+
+
+def _report(given: Mapping[str, Any], wanted: dict[str, Tensor], missing: list[str]) -> None:
+    if missing and len(missing) == len(wanted):
+        raise NothingLoaded(
+            f'no tensor of the checkpoint fits the model: {_mismatch(given, wanted)}'
+        )
+    if missing:
+        count = f'{len(wanted) - len(missing)} of {len(wanted)} tensors'
+        text = f'Loaded {count}; not in the checkpoint, or of another shape: {_some(missing)}'
+        print_log(text, 'current', logging.WARNING)
+
+
+@functools.cache
+def watch_loading() -> None:
+    """Let mmengine's loading report what it filled: ``load_from``, ``Pretrained``, tests."""
+    load, load_runner = mmengine_checkpoint.load_state_dict, Runner.load_checkpoint
+
+    @functools.wraps(load)
+    def load_state_dict(module: Any, state_dict: Any, *args: Any, **kwargs: Any) -> None:
+        wanted = dict(_tensors(unwrapped(module)))
+        before = {name: tensor._version for name, tensor in wanted.items()}
+        load(module, state_dict, *args, **kwargs)
+        missing = [name for name, tensor in wanted.items() if tensor._version == before[name]]
+        _report(state_dict, wanted, missing)
+
+    @functools.wraps(load_runner)
+    def load_checkpoint(self: Runner, filename: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return load_runner(self, filename, *args, **kwargs)
+        except NothingLoaded as error:
+            raise ValueError(f'load_from = {filename!r}: {error}') from error
+
+    mmengine_checkpoint.load_state_dict = load_state_dict
+    Runner.load_checkpoint = load_checkpoint
