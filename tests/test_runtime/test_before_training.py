@@ -30,7 +30,9 @@ def start(options, tmp_path, monkeypatch):
     """Do what tools/train.py does, up to the first iteration; return data and warnings."""
 
     # Half of the time goes into the layout of the config.
-    monkeypatch.setattr('mmengine.config.config.FormatCode', lambda text, **kwargs: (text, False))
+    monkeypatch.setattr(
+        'mmengine.config.config.FormatCode', lambda text, **kwargs: (text, False), raising=False
+    )
 
     def run(*more, text=''):
         (tmp_path / 'own.py').write_text(f'_base_ = {str(ICKD)!r}\n{text}')
