@@ -23,7 +23,7 @@ from ..teachers.frozen_teacher import FrozenTeacher
 from ..teachers.normalization import make_renormalizer
 from ..teachers.options import TeacherOptions
 from ..teachers.weights import restore
-from .pairs import Pair, PairConfig, validate_pair
+from .pairs import Pair, PairConfig, build_pair, check_gradient
 
 _STATE_DICT_HOOKS = (
     '_state_dict_hooks',
@@ -150,8 +150,8 @@ class FeatureDistiller(BaseModel):
         pairs = []
         for config in configs:
             features = ours[config.student], theirs[config.teacher]
-            pair = config.build(*features)
-            validate_pair(pair, *features, size)
+            check_gradient(self.student, config, features[0], size)
+            pair = build_pair(config, features, (self.student, teacher), size)
             print_log(f'Distils {pair.describe(*features)}', 'current')
             if getattr(pair.loss, 'loss_weight', 1) == 0:
                 print_log(f'{pair.name} has weight 0: it changes nothing', 'current', 30)
@@ -196,7 +196,7 @@ class FeatureDistiller(BaseModel):
         if mode != 'loss':
             return self.student(inputs, data_samples, mode=mode, **kwargs)
         active = [pair for pair in self.pairs if self.pair_factors[pair.name]]
-        wanted = self.teacher(inputs) if active else {}
+        wanted = self.teacher(inputs, data_samples) if active else {}
         taps = [pair.student for pair in self.pairs]
         with Capture(self.student, taps, 'student', copies=self._student_copies) as seen:
             losses = self.student(inputs, data_samples, mode='loss', **kwargs)

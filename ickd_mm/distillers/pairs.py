@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from ..features.alternatives import tap_with_gradient, tap_with_map
 from ..features.taps import Tap
 from ..randomness import preserved_randomness
 from ..registry import MODELS
@@ -168,6 +170,52 @@ def _init_weights(module: Any) -> None:
 def shape_text(shape: Sequence[int]) -> str:
     """Return '(N, C, H, W)' with the numbers of a shape that leaves N out."""
     return '(' + ', '.join(['N', *map(str, shape)]) + ')'
+
+
+def check_gradient(
+    student: BaseModel, config: PairConfig, feature: Tensor, size: tuple[int, int]
+) -> None:
+    """Make sure that a pair's loss can reach the student.
+
+    Raises:
+        ValueError: if the feature carries no gradient, with the next tap that does.
+    """
+    if feature.requires_grad:
+        return
+    other = tap_with_gradient(student, config.student, size)
+    remedy = f'tap {other!r}, or train what is before it' if other else 'tap a part that is trained'
+    raise ValueError(
+        f'pairs.{config.name}.student={config.student.path!r} carries no gradient: it is in frozen '
+        f'stages, or inside a reentrant activation checkpoint (with_cp); {remedy}'
+    )
+
+
+def build_pair(
+    config: PairConfig, features: tuple[Tensor, Tensor], models: tuple, size: tuple[int, int]
+) -> Pair:
+    """Build a pair for the features of student and teacher, and try it.
+
+    Args:
+        config: the pair.
+        features: of the student and of the teacher.
+        models: the student and the teacher.
+        size: height and width of the images that give these features.
+
+    Raises:
+        ValueError: see :meth:`PairConfig.build` and :func:`validate_pair`; where a feature is not
+            a map, with a tap that gives one.
+    """
+    try:
+        pair = config.build(*features)
+        validate_pair(pair, *features, size)
+    except ValueError as error:
+        hints = []
+        for role, feature, model in zip(('student', 'teacher'), features, models):
+            tap: Tap = getattr(config, role)
+            other = tap_with_map(model, tap, role, size) if feature.dim() != 4 else None
+            hints += [f'; pairs.{config.name}.{role}={other!r} gives a map'] if other else []
+        raise ValueError(f'{error}{"".join(hints)}') from error
+    return pair
 
 
 def validate_pair(pair: Pair, student: Tensor, teacher: Tensor, size: tuple[int, int]) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ickd_mm.features.taps import Capture, Tap
+from ickd_mm.features.taps import Capture, Tap, TapError
 
 
 class Net(nn.Module):
@@ -110,15 +110,21 @@ def test_the_forward_stops_once_the_last_feature_is_there():
 
 
 def test_a_module_that_never_runs_is_an_error():
-    with pytest.raises(RuntimeError, match="'unused' ran 0 times"):
+    with pytest.raises(
+        TapError, match="tap 'unused' did not run in a training step.*inspect_model"
+    ):
         run(Net(), 'unused')
 
 
 def test_a_module_that_runs_twice_is_an_error():
     model = nn.Sequential(nn.Identity(), nn.Identity())
     model[1] = model[0]
-    with pytest.raises(RuntimeError, match='ran 2 times'):
+    with pytest.raises(TapError) as caught:
         run(nn.Sequential(model), '0.0')
+    assert str(caught.value) == (
+        "student tap '0.0' runs 2 times in a training step; say which run is meant: '0.0#1' is the "
+        "first, '0.0#2' the last"
+    )
 
 
 def test_a_change_in_place_is_seen_and_a_copy_is_safe():

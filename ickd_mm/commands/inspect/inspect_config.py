@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from ...distillers.pairs import PairConfig, validate_pair
+from ...distillers.pairs import Pair, PairConfig, build_pair, check_gradient
 from ...features.dry_run import dry_run_features
 from ...preflight.image_size import config_image_size
 from ...preflight.model_source import read_student, read_teacher
@@ -76,25 +76,29 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
     teacher = read_teacher(cfg.model, source).build('teacher')
     ours = dry_run_features(student, [c.student for c in configs], 'student', size)
     theirs = dry_run_features(teacher, [c.teacher for c in configs], 'teacher', size)
-    matches = [_match(c, ours[c.student], theirs[c.teacher], size) for c in configs]
-    models = {'student': inspect_model(student, size), 'teacher': inspect_model(teacher, size)}
+    matches = []
+    for config in configs:
+        features = ours[config.student], theirs[config.teacher]
+        check_gradient(student, config, features[0], size)
+        with preserved_randomness(), torch.no_grad():
+            pair = build_pair(config, features, (student, teacher), size)
+            matches.append(_match(pair, *features))
+    models = {'student': inspect_model(student, size, 'student')}
+    models['teacher'] = inspect_model(teacher, size, 'teacher')
     return Inspection(models, matches, describe_weights(cfg.model.get('teacher_ckpt')))
 
 
-def _match(config: PairConfig, student: Tensor, teacher: Tensor, size: tuple[int, int]) -> Match:
-    with preserved_randomness(), torch.no_grad():
-        pair = config.build(student, teacher)
-        validate_pair(pair, student, teacher, size)
-        connector = nn.Identity() if pair.connector is None else pair.connector
-        connected = connector(torch.randn(student.shape))
+def _match(pair: Pair, student: Tensor, teacher: Tensor) -> Match:
+    connector = nn.Identity() if pair.connector is None else pair.connector
+    connected = connector(torch.randn(student.shape))
     return Match(
-        config.name,
-        config.student.path,
+        pair.name,
+        pair.student.path,
         tuple(student.shape[1:]),
         '' if pair.connector is None else type(connector).__name__,
         tuple(connected.shape[1:]),
         sum(p.numel() for p in connector.parameters()),
-        config.teacher.path,
+        pair.teacher.path,
         tuple(teacher.shape[1:]),
         str(pair.loss),
     )
