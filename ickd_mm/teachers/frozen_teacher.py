@@ -121,7 +121,7 @@ class FrozenTeacher:
                     seen[tap] = feature.clone() if tap in self.copies else feature
 
         owners = [(tap, tap.find(self.model, 'teacher')) for tap in dict.fromkeys(self.taps)]
-        for tap, owner in owners:
+        for tap in self.taps:
             if tap.input or tap.run:
                 raise ValueError(
                     f'teacher_run.compile: teacher tap {tap.path!r} is not the output of a module '
