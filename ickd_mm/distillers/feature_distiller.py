@@ -150,7 +150,7 @@ class FeatureDistiller(BaseModel):
         pairs = []
         for config in configs:
             features = ours[config.student], theirs[config.teacher]
-            check_gradient(self.student, config, features[0], size)
+            check_gradient(self.student, config, ours, size)
             pair = build_pair(config, features, (self.student, teacher), size)
             print_log(f'Distils {pair.describe(*features)}', 'current')
             if getattr(pair.loss, 'loss_weight', 1) == 0:

@@ -13,7 +13,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..features.alternatives import tap_with_gradient, tap_with_map
-from ..features.taps import Tap
+from ..features.taps import Capture, Tap
 from ..randomness import preserved_randomness
 from ..registry import MODELS
 from ..spelling import refuse_unknown
@@ -173,14 +173,14 @@ def shape_text(shape: Sequence[int]) -> str:
 
 
 def check_gradient(
-    student: BaseModel, config: PairConfig, feature: Tensor, size: tuple[int, int]
+    student: BaseModel, config: PairConfig, features: Capture, size: tuple[int, int]
 ) -> None:
     """Make sure that a pair's loss can reach the student.
 
     Raises:
         ValueError: if the feature carries no gradient, with the next tap that does.
     """
-    if feature.requires_grad:
+    if features.has_gradient(config.student):
         return
     other = tap_with_gradient(student, config.student, size)
     remedy = f'tap {other!r}, or train what is before it' if other else 'tap a part that is trained'
@@ -188,6 +188,23 @@ def check_gradient(
         f'pairs.{config.name}.student={config.student.path!r} carries no gradient: it is in frozen '
         f'stages, or inside a reentrant activation checkpoint (with_cp); {remedy}'
     )
+
+
+def check_checkpointing(pairs: dict, modules: Any) -> None:
+    """Make sure that no student tap is inside what ``activation_checkpointing`` names.
+
+    mmengine checkpoints there without recording what happens inside.
+
+    Raises:
+        ValueError: naming the pair, its tap, and what to tap.
+    """
+    for module in [modules] if isinstance(modules, str) else modules or ():
+        for config in PairConfig.read_all(pairs):
+            if config.student.module.startswith(f'{module}.'):
+                raise ValueError(
+                    f'pairs.{config.name}.student={config.student.path!r} carries no gradient: '
+                    f"it is inside activation_checkpointing='{module}'; tap {module!r}"
+                )
 
 
 def build_pair(
@@ -212,8 +229,9 @@ def build_pair(
         hints = []
         for role, feature, model in zip(('student', 'teacher'), features, models):
             tap: Tap = getattr(config, role)
-            other = tap_with_map(model, tap, role, size) if feature.dim() != 4 else None
-            hints += [f'; pairs.{config.name}.{role}={other!r} gives a map'] if other else []
+            if feature.dim() != 4:
+                other = tap_with_map(model, tap, feature, role, size)
+                hints += [f'; pairs.{config.name}.{role}={other!r} gives a map'] if other else []
         raise ValueError(f'{error}{"".join(hints)}') from error
     return pair
 

@@ -150,7 +150,7 @@ class Capture:
         self.model, self.role, self.stop, self.copies = model, role, stop, copies
         self._taps = {tap: tap.find(model, role) for tap in taps}
         self._handles: list[Any] = []
-        self._features: dict[Tap, tuple[Tensor, int | None]] = {}
+        self._features: dict[Tap, tuple[Tensor, int | None, bool]] = {}
 
     def __enter__(self) -> Capture:
         self._features, self._runs = {}, dict.fromkeys(self._taps, 0)
@@ -185,9 +185,10 @@ class Capture:
             except TapError as error:
                 self._fault = error
                 raise _Stop from error
+            gradient = feature.requires_grad  # a checkpoint may set it afterwards
             feature = feature.clone() if tap in self.copies else feature
             version = None if feature.is_inference() else feature._version
-            self._features[tap] = feature, version
+            self._features[tap] = feature, version, gradient
         if self.stop and self.complete:
             raise _Stop
 
@@ -229,8 +230,12 @@ class Capture:
     def changed(self) -> frozenset[Tap]:
         """Taps whose feature the model has changed in place since it was taken."""
         return frozenset(
-            tap for tap, (x, v) in self._features.items() if v is not None and x._version != v
+            tap for tap, (x, v, _) in self._features.items() if v is not None and x._version != v
         )
+
+    def has_gradient(self, tap: Tap) -> bool:
+        """Whether a loss on the feature reaches the model's weights."""
+        return self._features[tap][2]
 
     def __getitem__(self, tap: Tap) -> Tensor:
         """Return the feature of a tap, as its module made it."""

@@ -72,6 +72,8 @@ OPTIONS = {
     'model.student.backbone.depht=34': "depht",
     'model.student.decode_head.num_classes=three': 'student: cannot build EncoderDecoder',
     # The run
+    'activation_checkpointing=backbone': "student='backbone.layer4' carries no gradient: it is "
+    "inside activation_checkpointing='backbone'; tap 'backbone'",
     'teacher_val=yes': "teacher_val must be True or False, got 'yes'",
     'finite_check=stop': "finite_check must be a dict.* got 'stop'",
     'val_evaluator=None': 'teacher_val is set and val_evaluator is not',

@@ -79,7 +79,7 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
     matches = []
     for config in configs:
         features = ours[config.student], theirs[config.teacher]
-        check_gradient(student, config, features[0], size)
+        check_gradient(student, config, ours, size)
         with preserved_randomness(), torch.no_grad():
             pair = build_pair(config, features, (student, teacher), size)
             matches.append(_match(pair, *features))
