@@ -12,7 +12,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..checkpoint.packing import OWN_PARTS
-from ..features.dry_run import dry_run_features
+from ..features.dry_run import dry_run, dry_run_features
 from ..features.taps import Capture
 from ..preflight.image_size import image_size
 from ..preflight.model_source import locate_weights, read_student, read_teacher
@@ -20,6 +20,7 @@ from ..randomness import preserved_randomness
 from ..registry import MODELS
 from ..runtime import setup
 from ..teachers.frozen_teacher import FrozenTeacher
+from ..teachers.needed import NeededWeights
 from ..teachers.normalization import make_renormalizer
 from ..teachers.options import TeacherOptions
 from ..teachers.weights import restore
@@ -89,9 +90,12 @@ class FeatureDistiller(BaseModel):
         self._adopt_student(student_model)
         with preserved_randomness():
             teacher_model = teacher_source.build('teacher')
-            restore(teacher_model, weights)
+            theirs = Capture(teacher_model, [c.teacher for c in pair_configs], 'teacher')
+            read = NeededWeights(teacher_model, theirs)
+            dry_run(teacher_model, size, theirs, read, role='teacher')
+            restore(teacher_model, weights, read.names())
             source = str(teacher_source.cfg)
-            self.pairs = self._build_pairs(pair_configs, teacher_model, size, options, source)
+            self.pairs = self._build_pairs(pair_configs, theirs, size, options, source)
         self.connectors = nn.ModuleDict({p.name: p.connector for p in self.pairs if p.connector})
         self.losses = nn.ModuleDict({p.name: p.loss for p in self.pairs})
         self.pair_factors = {pair.name: 1.0 for pair in self.pairs}  # PairWeightHook changes them
@@ -133,15 +137,14 @@ class FeatureDistiller(BaseModel):
     def _build_pairs(
         self,
         configs: list[PairConfig],
-        teacher: BaseModel,
+        theirs: Capture,
         size: tuple[int, int],
         options: TeacherOptions,
         source: str,
     ) -> list[Pair]:
         """Learn the features' shapes, freeze the teacher, build and try every pair."""
-        taps = [c.teacher for c in configs]
+        teacher, taps = theirs.model, [c.teacher for c in configs]
         ours = dry_run_features(self.student, [c.student for c in configs], 'student', size)
-        theirs = dry_run_features(teacher, taps, 'teacher', size)
         renormalize = make_renormalizer(self.student.data_preprocessor, teacher.data_preprocessor)
         self.teacher = FrozenTeacher(
             teacher, taps, renormalize, theirs.changed(), options, size, source
