@@ -24,7 +24,7 @@ from ..teachers.needed import NeededWeights
 from ..teachers.normalization import make_renormalizer
 from ..teachers.options import TeacherOptions
 from ..teachers.weights import restore
-from .pairs import Pair, PairConfig, build_pair, check_gradient
+from .pairs import Pair, PairConfig, build_pair, check_gradient, validate_pair
 
 _STATE_DICT_HOOKS = (
     '_state_dict_hooks',
@@ -98,6 +98,7 @@ class FeatureDistiller(BaseModel):
             self.pairs = self._build_pairs(pair_configs, theirs, size, options, source)
         self.connectors = nn.ModuleDict({p.name: p.connector for p in self.pairs if p.connector})
         self.losses = nn.ModuleDict({p.name: p.loss for p in self.pairs})
+        self._size = size
         self.pair_factors = {pair.name: 1.0 for pair in self.pairs}  # PairWeightHook changes them
 
     def _adopt_student(self, student: BaseModel) -> None:
@@ -160,6 +161,24 @@ class FeatureDistiller(BaseModel):
                 print_log(f'{pair.name} has weight 0: it changes nothing', 'current', 30)
             pairs.append(pair)
         return pairs
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Try every pair with images of another size than the one that was expected.
+
+        Raises:
+            ValueError: if a pair's maps do not go together then; see :func:`validate_pair`.
+        """
+        if size == self._size:
+            return
+        taps = [pair.student for pair in self.pairs]
+        ours, theirs = (
+            dry_run_features(self.student, taps, 'student', size),
+            self.teacher.dry_features(size),
+        )
+        for pair in self.pairs:
+            features = ours[pair.student], theirs[pair.teacher]
+            validate_pair(pair, *features, size, 'the size of the training images')
+        self._size = size
 
     def init_weights(self) -> None:
         """Initialise the student as it initialises itself alone, then the connectors."""

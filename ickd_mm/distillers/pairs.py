@@ -236,10 +236,17 @@ def build_pair(
     return pair
 
 
-def validate_pair(pair: Pair, student: Tensor, teacher: Tensor, size: tuple[int, int]) -> None:
+def validate_pair(
+    pair: Pair,
+    student: Tensor,
+    teacher: Tensor,
+    size: tuple[int, int],
+    source: str = 'model.input_size sets another size',
+) -> None:
     """Run a copy of a pair once on random features of the shapes of these two.
 
-    ``size``, height and width of the images that give these shapes, is for messages.
+    ``size``, height and width of the images that give these shapes, and ``source``, what says so,
+    are for messages.
 
     Raises:
         ValueError: naming the pair, both taps and shapes, if connector or loss refuses them or
@@ -247,12 +254,13 @@ def validate_pair(pair: Pair, student: Tensor, teacher: Tensor, size: tuple[int,
     """
     try:
         with preserved_randomness(), torch.no_grad():
-            loss: Any = copy.deepcopy(pair)(torch.randn(student.shape), torch.randn(teacher.shape))
+            made = (torch.randn(x.shape, device=x.device) for x in (student, teacher))
+            loss: Any = copy.deepcopy(pair)(*made)
     except Exception as error:
         raise ValueError(
             f'pairs.{pair.name}: student {pair.student.path!r} {tuple(student.shape)} and teacher '
             f'{pair.teacher.path!r} {tuple(teacher.shape)} do not go together: {error}; these are '
-            f'the shapes for images of {size[0]}x{size[1]}, model.input_size sets another size'
+            f'the shapes for images of {size[0]}x{size[1]}, {source}'
         ) from error
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         got = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__

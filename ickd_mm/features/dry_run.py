@@ -145,6 +145,7 @@ def dry_run(
     """
     ways = [('tensor', False), ('tensor', True)]
     furthest: list[nn.Module] = []
+    device = next((p.device for p in model.parameters()), torch.device('cpu'))
     for fake in (True, False):
         for mode, sampled in [('loss', True)] * trains + ways:
             progress = _Progress()
@@ -156,11 +157,12 @@ def dry_run(
                     if fake:
                         stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
                         stack.enter_context(_ByShape(loss=mode == 'loss'))
-                    images = torch.randn(IMAGES, image_channels(model), *size)
-                    given = (made_samples(IMAGES, size),) if sampled else ()
+                    images = torch.randn(IMAGES, image_channels(model), *size, device=device)
+                    samples = [sample.to(device) for sample in made_samples(IMAGES, size)]
                     for watch in (progress, *watches):
                         stack.enter_context(watch)
-                    model(images.to(dtype=dtype, memory_format=layout), *given, mode=mode)
+                    images = images.to(dtype=dtype, memory_format=layout)
+                    model(images, *([samples] if sampled else []), mode=mode)
                 return sampled
             except TapError:
                 raise
@@ -172,8 +174,9 @@ def dry_run(
     names = {module: name for name, module in model.named_modules()}
     last = next((names[m] for m in reversed(furthest) if names.get(m)), None)
     raise RuntimeError(
-        f'the {role} ({type(model).__name__}) cannot run on images of {size[0]}x{size[1]}, nor '
-        f'with data samples made for them: {type(fault).__name__}: {fault}; '
+        f'the {role} ({type(model).__name__}) cannot run on images of {size[0]}x{size[1]} '
+        '(model.input_size sets another size), nor with data samples made for them: '
+        f'{type(fault).__name__}: {fault}; '
         + (f'the last of its modules that ran is {last!r}' if last else 'none of its modules ran')
     ) from fault
 

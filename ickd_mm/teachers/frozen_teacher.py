@@ -138,6 +138,13 @@ class FrozenTeacher:
         arguments = self.options.compile
         return torch.compile(features, **(arguments if isinstance(arguments, dict) else {}))
 
+    def dry_features(self, size: tuple[int, int]) -> Capture:
+        """Return the features for images of a size; only their shape is real."""
+        seen = Capture(self.model, self.taps, 'teacher', stop=True)
+        dtype = self.options.torch_dtype or next(self.model.parameters()).dtype
+        dry_run(self.model, size, seen, role='teacher', dtype=dtype, layout=self._layout)
+        return seen
+
     def __deepcopy__(self, memo: dict[int, Any]) -> FrozenTeacher:
         return self
 

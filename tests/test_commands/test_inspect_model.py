@@ -94,7 +94,7 @@ def test_what_ran_before_an_error_is_shown_and_no_hook_stays():
     seen = inspect_model(model, (8, 8))
     assert described(seen)['conv'] == ((4, 8, 8), '')
     assert re.search(
-        r'the model \(Odd\) cannot run on images of 8x8.*mat1 and mat2 shapes cannot be multiplied'
+        r'the model \(Odd\) cannot run on images of 8x8 .*mat1 and mat2 shapes cannot be multiplied'
         r".*; the last of its modules that ran is 'parts.0'",
         seen.fault,
     )

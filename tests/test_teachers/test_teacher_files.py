@@ -58,7 +58,7 @@ FILES = {
         lambda s: backbone(s, 'encoder.'),
         ", read without the prefix 'encoder.', read as the backbone alone",
     ),
-    'harmless extras': (extras, '; not used: 113 (auxiliary_head.conv.weight, ema_backbone.stem.0.'),
+    'harmless extras': (extras, '; not used: 113 (auxiliary_head.conv.weight, ema_backbone.'),
 }  # fmt: skip
 
 

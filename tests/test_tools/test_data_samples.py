@@ -81,8 +81,9 @@ def test_what_still_cannot_run_is_named(distiller_cfg, scope):
             pair[role] = 'decode_head.bottleneck'
             MODELS.build(distiller_cfg)
         assert str(caught.value) == (
-            f'the {role} (EncoderDecoder) cannot run on images of 64x64, nor with data samples '
-            'made for them: ArithmeticError: no pyramid today; the last of its modules that ran is '
+            f'the {role} (EncoderDecoder) cannot run on images of 64x64 (model.input_size sets '
+            'another size), nor with data samples made for them: ArithmeticError: '
+            'no pyramid today; the last of its modules that ran is '
             "'backbone'"
         )
         distiller_cfg[role].decode_head.type = 'PSPHead'

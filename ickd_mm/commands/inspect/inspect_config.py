@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...distillers.pairs import Pair, PairConfig, build_pair, check_gradient
 from ...features.dry_run import dry_run_features
-from ...preflight.image_size import config_image_size
+from ...preflight.image_size import find_config_image_size
 from ...preflight.model_source import read_student, read_teacher
 from ...randomness import preserved_randomness
 from ...registry import is_distiller
@@ -46,11 +46,13 @@ class Inspection:
         models: 'model', or 'student' and 'teacher' -> what was found out about it.
         matches: the pairs of a distiller.
         weights: a note on the teacher's weights; empty without a teacher.
+        size_source: what says how large the images are.
     """
 
     models: dict[str, ModelReport]
     matches: list[Match] = field(default_factory=list)
     weights: str = ''
+    size_source: str = ''
 
 
 def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspection:
@@ -58,7 +60,7 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
 
     Args:
         cfg: any mmseg or mmpretrain config, distilled or not.
-        size: height and width of the images; by default :func:`config_image_size`.
+        size: height and width of the images; by default as the config says.
 
     Raises:
         KeyError, ValueError, TypeError, RuntimeError, FileNotFoundError: as training the config
@@ -67,13 +69,14 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
     if not isinstance(cfg.get('model'), dict):
         raise ValueError('the config holds no model dict')
     init_default_scope(cfg.get('default_scope') or 'mmengine')
-    size = size or config_image_size(cfg)
-    source = read_student(cfg.model, cfg.get('data_preprocessor'))
+    size, source = (size, '--shape') if size else find_config_image_size(cfg)
+    origin = read_student(cfg.model, cfg.get('data_preprocessor'))
     if not is_distiller(cfg.model):
-        return Inspection({'model': inspect_model(source.build('model'), size)})
+        report = inspect_model(origin.build('model'), size)
+        return Inspection({'model': report}, size_source=source)
     configs = PairConfig.read_all(cfg.model.get('pairs'))
-    student = source.build('student')
-    teacher = read_teacher(cfg.model, source).build('teacher')
+    student = origin.build('student')
+    teacher = read_teacher(cfg.model, origin).build('teacher')
     ours = dry_run_features(student, [c.student for c in configs], 'student', size)
     theirs = dry_run_features(teacher, [c.teacher for c in configs], 'teacher', size)
     matches = []
@@ -85,7 +88,8 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
             matches.append(_match(pair, *features))
     models = {'student': inspect_model(student, size, 'student')}
     models['teacher'] = inspect_model(teacher, size, 'teacher')
-    return Inspection(models, matches, describe_weights(cfg.model.get('teacher_ckpt')))
+    weights = describe_weights(cfg.model.get('teacher_ckpt'))
+    return Inspection(models, matches, weights, source)
 
 
 def _match(pair: Pair, student: Tensor, teacher: Tensor) -> Match:
