@@ -55,7 +55,7 @@ class FeatureDistiller(BaseModel):
             it for configs that keep it beside the model).
         input_size: height and width of the training images, or one number for both, where the
             student's preprocessor does not know it (a classifier's); 224 if left out
-            (``tools/train.py`` fills in the crop of the training pipeline).
+            (``tools/train.py`` fills in what the training pipeline says).
         teacher_run: how the teacher is run; keys and defaults as in
             :class:`ickd_mm.teachers.options.TeacherOptions`.
 
@@ -144,7 +144,8 @@ class FeatureDistiller(BaseModel):
         source: str,
     ) -> list[Pair]:
         """Learn the features' shapes, freeze the teacher, build and try every pair."""
-        teacher, taps = theirs.model, [c.teacher for c in configs]
+        teacher: Any = theirs.model
+        taps = [c.teacher for c in configs]
         ours = dry_run_features(self.student, [c.student for c in configs], 'student', size)
         renormalize = make_renormalizer(self.student.data_preprocessor, teacher.data_preprocessor)
         self.teacher = FrozenTeacher(
@@ -171,10 +172,8 @@ class FeatureDistiller(BaseModel):
         if size == self._size:
             return
         taps = [pair.student for pair in self.pairs]
-        ours, theirs = (
-            dry_run_features(self.student, taps, 'student', size),
-            self.teacher.dry_features(size),
-        )
+        ours = dry_run_features(self.student, taps, 'student', size)
+        theirs = self.teacher.dry_features(size)
         for pair in self.pairs:
             features = ours[pair.student], theirs[pair.teacher]
             validate_pair(pair, *features, size, 'the size of the training images')

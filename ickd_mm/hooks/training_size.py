@@ -34,7 +34,12 @@ class TrainingSizeHook(Hook):
         with preserved_randomness():
             batch = loader.collate_fn([loader.dataset[0], loader.dataset[0]])
             images = model.data_preprocessor(batch, True)['inputs']
-            if isinstance(images, Tensor) and images.dim() == 4:
-                height, width = images.shape[-2], images.shape[-1]
+            if not isinstance(images, Tensor) or images.dim() != 4:
+                return
+            height, width = images.shape[-2], images.shape[-1]
+            result = 'every pair fits them'
+            try:
                 model.check_size((height, width))
-                print_log(f'Training images are {height}x{width}; every pair fits them', 'current')
+            except RuntimeError as error:  # no proof that training cannot: it runs otherwise
+                result = f'the pairs could not be tried with them: {error}'
+        print_log(f'Training images are {height}x{width}; {result}', 'current')

@@ -31,7 +31,10 @@ def find_image_size(
     """
     if given is not None and not _is_size(given):
         raise ValueError(f'input_size must be a positive integer or (height, width), got {given!r}')
-    found = [(given, 'model.input_size'), (_padded_size(student), 'data_preprocessor.size')]
+    found: list[tuple[Any, str]] = [
+        (given, 'model.input_size'),
+        (_padded_size(student), 'data_preprocessor.size'),
+    ]
     for step in reversed(list(pipeline)):
         found.append((_made_size(step), f'the last {type_name(step)} of the training pipeline'))
     found.append((DEFAULT_SIZE, 'a guess, as the config names no size'))
@@ -81,12 +84,11 @@ def _is_size(size: Any) -> bool:
 def _made_size(step: Mapping[str, Any]) -> Any:
     """Return the size in pixels that a transform makes, or None."""
     name = type_name(step)
+    size: Any = step.get('size') if name == 'Pad' else None
     if 'Crop' in name:
         size = step.get('crop_size') or step.get('scale')
     elif 'Resize' in name:
         size = step.get('scale') or (step.get('scales') or [None])[0]
-    else:
-        size = step.get('size') if name == 'Pad' else None
     if not _is_size(size):  # a relative crop says nothing in pixels
         return None
     # Resizes and pads take (width, height), crops mostly (height, width).
@@ -95,7 +97,8 @@ def _made_size(step: Mapping[str, Any]) -> Any:
 
 def _pipeline(cfg: Config) -> list[dict]:
     """Transforms of the training data, those of a data set inside another first."""
-    dataset, steps = (cfg.get('train_dataloader') or {}).get('dataset') or {}, []
+    dataset: Any = (cfg.get('train_dataloader') or {}).get('dataset')
+    steps: list[dict] = []
     while isinstance(dataset, dict):
         steps = [*(dataset.get('pipeline') or []), *steps]
         dataset = dataset.get('dataset') or next(iter(dataset.get('datasets') or ()), None)
