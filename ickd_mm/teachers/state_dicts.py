@@ -23,7 +23,8 @@ def find_state_dict(loaded: Any, ckpt: str) -> dict[str, Any]:
     Raises:
         ValueError: if there is none, or several and none of these, with the keys that there are.
     """
-    inside = {k: v for k, v in loaded.items() if _holds_tensors(v)} if loaded else {}
+    top = loaded if isinstance(loaded, dict) else {}
+    inside = {key: value for key, value in top.items() if _holds_tensors(value)}
     known = [key for key in KEYS if key in inside]
     if known:
         return inside[known[0]]
@@ -31,7 +32,7 @@ def find_state_dict(loaded: Any, ckpt: str) -> dict[str, Any]:
         return loaded
     if len(inside) == 1:
         return next(iter(inside.values()))
-    keys = ', '.join(map(repr, loaded)) if isinstance(loaded, dict) else type(loaded).__name__
+    keys = ', '.join(map(repr, top)) or f'a {type(loaded).__name__}'
     which = 'several, and none is called' if inside else 'no state dict, under none of'
     raise ValueError(
         f'teacher_ckpt {ckpt!r} holds {which} {", ".join(KEYS)}; it has {keys}: save the one that '

@@ -110,6 +110,7 @@ WRONG = {
         r"holds several, and none is called state_dict, model, teacher, .*; it has 'first', "
         r"'second', 'epoch': save the one that is meant as {'state_dict': ...}",
     ),
+    'a list': (lambda s: list(s.values()), r'no state dict, .*; it has a list: save the one'),
     'no weights': (
         lambda s: {'epoch': 3, 'optimizer': {}},
         r"no state dict, under none of state_dict, model, .*; it has 'epoch', 'optimizer'",
