@@ -58,5 +58,7 @@ def _half(key: str, value: Tensor) -> Tensor:
     half = value.half()
     if half.isinf().any() and not value.isinf().any():
         largest = value.abs().max().item()
-        raise ValueError(f'{key} holds {largest:.3g}, fp16 holds up to 65504: export without --half')
+        raise ValueError(
+            f'{key} holds {largest:.3g}, fp16 holds up to 65504: export without --half'
+        )
     return half

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import Any
 
 import torch
@@ -44,7 +45,8 @@ def _mode(model: BaseModel, training: bool) -> Iterator[None]:
             module._buffers.clear()
             module._buffers.update(held[module])
         for buffer, value in values.items():
-            buffer.data.copy_(value)
+            if not torch.equal(buffer, value):
+                buffer.data.copy_(value)
 
 
 class _ByShape(TorchDispatchMode):
@@ -137,7 +139,7 @@ def dry_run(
         layout: memory format of the images.
 
     Returns:
-        Whether mode 'tensor' needs data samples.
+        Whether the model needed data samples.
 
     Raises:
         TapError: from a watch, at once.
@@ -193,6 +195,10 @@ def dry_run_features(
         TapError: if a tap does not give one tensor.
         RuntimeError: if the model cannot run up to its last tap.
     """
+    trains = role == 'student'
+    if trains:  # a copy, since a loss may keep counts or tensors in plain attributes
+        with suppress(Exception):
+            model = copy.deepcopy(model)
     capture = Capture(model, taps, role)
-    dry_run(model, size, capture, role=role, trains=role == 'student')
+    dry_run(model, size, capture, role=role, trains=trains)
     return capture

@@ -94,24 +94,29 @@ def test_a_head_that_runs_twice_in_training_alone(distiller_cfg, scope):
 
 
 class Counting(torch.nn.Identity):
-    """Counts its runs in training, in a buffer that it replaces."""
+    """Counts its runs in training, in a buffer that it replaces and in an attribute."""
 
     def __init__(self):
         super().__init__()
         self.register_buffer('runs', torch.zeros(1))
+        self.last = None
 
     def forward(self, x):
         self.runs = self.runs + self.training
+        self.last = x
         return x
 
 
+@pytest.mark.parametrize('uncopied', [True, False])
 @pytest.mark.parametrize('fake', [True, False])
-def test_the_dry_run_of_a_student_in_training_leaves_no_trace(scope, fake, monkeypatch):
+def test_the_dry_run_of_a_student_in_training_leaves_no_trace(scope, fake, uncopied, monkeypatch):
     if not fake:
         monkeypatch.setattr('ickd_mm.features.dry_run.FakeTensorMode', None)
     student = MODELS.build(ConfigDict(OCRNET, _scope_='mmseg'))
     student.decode_head[0].dropout.train(False)
     student.backbone.maxpool = torch.nn.Sequential(student.backbone.maxpool, Counting())
+    if uncopied:
+        monkeypatch.setattr(Counting, '__deepcopy__', lambda *_: 1 / 0, raising=False)
 
     def snapshot():
         held = [*student.named_parameters(), *student.named_buffers()]
@@ -122,6 +127,7 @@ def test_the_dry_run_of_a_student_in_training_leaves_no_trace(scope, fake, monke
     tap = Tap.parse('backbone[0]')
     capture = dry_run_features(student, [tap], 'student', (64, 64))
     assert capture[tap].shape == (2, 8, 16, 16)
+    assert uncopied or student.backbone.maxpool[1].last is None
     torch.testing.assert_close(snapshot(), before, rtol=0, atol=0)
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in student.modules())
     assert all(p.grad is None for p in student.parameters())
