@@ -18,6 +18,10 @@ LOADERS = ('test_dataloader',)
 VISUALIZER = dict(
     type='mmseg.SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'
 )
+TTA = dict(
+    tta_pipeline="mmseg's configs/_base_/datasets/pascal_voc12.py (scales and flips are yours)",
+    tta_model="mmseg's configs/_base_/default_runtime.py: tta_model = dict(type='SegTTAModel')",
+)
 
 
 def _segments(cfg: Config) -> bool:
@@ -59,9 +63,11 @@ def prepare_testing(args: argparse.Namespace) -> tuple[Config, str | None]:
         cfg.visualizer = cfg.get('visualizer') or VISUALIZER
         cfg.visualizer.save_dir = args.show_dir
     if args.tta:
-        for key in ('tta_pipeline', 'tta_model'):
+        for key, source in TTA.items():
             if cfg.get(key) is None:
-                raise ValueError(f'--tta needs {key!r} in the config, as mmseg has it; it has none')
+                raise ValueError(
+                    f'--tta needs {key!r} in the config, which has none; an example is in {source}'
+                )
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
         cfg.tta_model.module = cfg.model
         cfg.model = cfg.tta_model

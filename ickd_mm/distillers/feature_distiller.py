@@ -12,7 +12,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..checkpoint.packing import OWN_PARTS
-from ..features.dry_run import dry_run_features, image_channels
+from ..features.dry_run import dry_run, dry_run_features, image_channels
 from ..features.taps import Capture
 from ..preflight.image_size import image_size
 from ..preflight.model_source import locate_weights, read_student, read_teacher
@@ -20,11 +20,12 @@ from ..randomness import preserved_randomness
 from ..registry import MODELS
 from ..runtime import setup
 from ..teachers.frozen_teacher import FrozenTeacher
+from ..teachers.needed import NeededWeights
 from ..teachers.normalization import make_renormalizer
 from ..teachers.options import TeacherOptions
 from ..teachers.weights import restore
 from .pairs import Pair, PairConfig
-from .trial import validate_pair, validate_single_image
+from .trial import build_pair, check_gradient, validate_pair, validate_single_image
 
 _STATE_DICT_HOOKS = (
     '_state_dict_hooks',
@@ -55,7 +56,7 @@ class FeatureDistiller(BaseModel):
             it for configs that keep it beside the model).
         input_size: height and width of the training images, or one number for both, where the
             student's preprocessor does not know it (a classifier's); 224 if left out
-            (``tools/train.py`` fills in the crop of the training pipeline).
+            (``tools/train.py`` fills in what the training pipeline says).
         teacher_run: how the teacher is run; keys and defaults as in
             :class:`ickd_mm.teachers.options.TeacherOptions`.
 
@@ -95,11 +96,15 @@ class FeatureDistiller(BaseModel):
         self._adopt_student(student_model)
         with preserved_randomness():
             teacher_model = teacher_source.build('teacher')
-            restore(teacher_model, weights)
+            theirs = Capture(teacher_model, [c.teacher for c in pair_configs], 'teacher')
+            read = NeededWeights(teacher_model, theirs)
+            dry_run(teacher_model, size, theirs, read, role='teacher')
+            restore(teacher_model, weights, read.names())
             source = str(teacher_source.cfg)
-            self.pairs = self._build_pairs(pair_configs, teacher_model, size, options, source)
+            self.pairs = self._build_pairs(pair_configs, theirs, size, options, source)
         self.connectors = nn.ModuleDict({p.name: p.connector for p in self.pairs if p.connector})
         self.losses = nn.ModuleDict({p.name: p.loss for p in self.pairs})
+        self._size = size
         self.pair_factors = {pair.name: 1.0 for pair in self.pairs}  # PairWeightHook changes them
 
     def _adopt_student(self, student: BaseModel) -> None:
@@ -139,15 +144,15 @@ class FeatureDistiller(BaseModel):
     def _build_pairs(
         self,
         configs: list[PairConfig],
-        teacher: BaseModel,
+        theirs: Capture,
         size: tuple[int, int],
         options: TeacherOptions,
         source: str,
     ) -> list[Pair]:
         """Learn the features' shapes, freeze the teacher, build and try every pair."""
+        teacher: Any = theirs.model
         taps = [c.teacher for c in configs]
         ours = dry_run_features(self.student, [c.student for c in configs], 'student', size)
-        theirs = dry_run_features(teacher, taps, 'teacher', size)
         preprocessors = self.student.data_preprocessor, teacher.data_preprocessor
         channels = image_channels(self.student), image_channels(teacher)
         renormalize = make_renormalizer(*preprocessors, channels)
@@ -158,8 +163,8 @@ class FeatureDistiller(BaseModel):
         pairs, self._shapes = [], {}
         for config in configs:
             features = ours[config.student], theirs[config.teacher]
-            pair = config.build(*features)
-            validate_pair(pair, *features, size)
+            check_gradient(self.student, config, ours, size)
+            pair = build_pair(config, features, (self.student, teacher), size)
             print_log(f'Distils {pair.describe(*features)}', 'current')
             if getattr(pair.loss, 'loss_weight', 1) == 0:
                 print_log(f'{pair.name} has weight 0: it changes nothing', 'current', 30)
@@ -175,6 +180,22 @@ class FeatureDistiller(BaseModel):
         """
         for pair in self.pairs:
             validate_single_image(pair, *self._shapes[pair.name], where)
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Try every pair with images of another size than the one that was expected.
+
+        Raises:
+            ValueError: if a pair's maps do not go together then; see :func:`validate_pair`.
+        """
+        if size == self._size:
+            return
+        taps = [pair.student for pair in self.pairs]
+        ours = dry_run_features(self.student, taps, 'student', size)
+        theirs = self.teacher.dry_features(size)
+        for pair in self.pairs:
+            features = ours[pair.student], theirs[pair.teacher]
+            validate_pair(pair, *features, size, 'the size of the training images')
+        self._size = size
 
     def init_weights(self) -> None:
         """Initialise the student as it initialises itself alone, then the connectors."""
@@ -214,7 +235,7 @@ class FeatureDistiller(BaseModel):
         if mode != 'loss':
             return self.student(inputs, data_samples, mode=mode, **kwargs)
         active = [pair for pair in self.pairs if self.pair_factors[pair.name]]
-        wanted = self.teacher(inputs) if active else {}
+        wanted = self.teacher(inputs, data_samples) if active else {}
         taps = [pair.student for pair in self.pairs]
         with Capture(self.student, taps, 'student', copies=self._student_copies) as seen:
             losses = self.student(inputs, data_samples, mode='loss', **kwargs)

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_map
 
 from ..connectors import ConvConnector
+from ..features.alternatives import tap_with_gradient, tap_with_map
+from ..features.taps import Capture, Tap
 from ..randomness import preserved_randomness
-from .pairs import Pair, shape_text
+from .pairs import Pair, PairConfig, shape_text
 
 
 def try_pair(
@@ -30,12 +33,14 @@ def try_pair(
     try:
         with preserved_randomness():
             pair = copy.deepcopy(pair)
-            feature: Any = torch.randn(student)
+            modules = [module for module in (pair.connector, pair.loss) if module is not None]
+            places = [p.device for module in modules for p in module.parameters()] or [torch.device('cpu')]
+            feature: Any = torch.randn(student, device=places[0])
             with torch.no_grad():
                 feature = pair.connector(feature) if pair.connector is not None else feature
             feature = tree_map(lambda x: x.detach().requires_grad_(), feature)
             with torch.enable_grad():
-                loss: Any = pair.loss(feature, torch.randn(teacher))
+                loss: Any = pair.loss(feature, torch.randn(teacher, device=places[0]))
     except Exception as error:
         raise ValueError(
             f'pairs.{pair.name}: student {pair.student.path!r} {tuple(student)} and teacher '
@@ -56,15 +61,22 @@ def _is_constant(loss: Tensor, feature: Any) -> bool:
     return not any(gradient is not None and gradient.any() for gradient in found)
 
 
-def validate_pair(pair: Pair, student: Tensor, teacher: Tensor, size: tuple[int, int]) -> None:
+def validate_pair(
+    pair: Pair,
+    student: Tensor,
+    teacher: Tensor,
+    size: tuple[int, int],
+    source: str = 'model.input_size sets another size',
+) -> None:
     """Try a pair on random features of the shapes of these two.
 
-    ``size``, height and width of the images that give these shapes, is for messages.
+    ``size``, height and width of the images that give these shapes, and ``source``, what says so,
+    are for messages.
 
     Raises:
         ValueError: see :func:`try_pair`; also if the loss is the same whatever the student gives.
     """
-    at = f'these are the shapes for images of {size[0]}x{size[1]}, model.input_size sets another'
+    at = f'these are the shapes for images of {size[0]}x{size[1]}, {source}'
     shapes = tuple(student.shape), tuple(teacher.shape)
     loss, feature = try_pair(pair, *shapes, at)
     if getattr(pair.loss, 'loss_weight', 1) == 0 or not _is_constant(loss, feature):
@@ -112,3 +124,67 @@ def _reason(loss: nn.Module, feature: Any) -> str:
             'larger map, or set a coarser loss.grid'
         )
     return f'{text}: it has no gradient; does it detach or round what the student gives?'
+
+
+def check_gradient(
+    student: BaseModel, config: PairConfig, features: Capture, size: tuple[int, int]
+) -> None:
+    """Make sure that a pair's loss can reach the student.
+
+    Raises:
+        ValueError: if the feature carries no gradient, with the next tap that does.
+    """
+    if features.has_gradient(config.student):
+        return
+    other = tap_with_gradient(student, config.student, size)
+    remedy = f'tap {other!r}, or train what is before it' if other else 'tap a part that is trained'
+    raise ValueError(
+        f'pairs.{config.name}.student={config.student.path!r} carries no gradient: it is in frozen '
+        f'stages, or inside a reentrant activation checkpoint (with_cp); {remedy}'
+    )
+
+
+def check_checkpointing(pairs: dict, modules: Any) -> None:
+    """Make sure that no student tap is inside what ``activation_checkpointing`` names.
+
+    mmengine checkpoints there without recording what happens inside.
+
+    Raises:
+        ValueError: naming the pair, its tap, and what to tap.
+    """
+    for module in [modules] if isinstance(modules, str) else modules or ():
+        for config in PairConfig.read_all(pairs):
+            if config.student.module.startswith(f'{module}.'):
+                raise ValueError(
+                    f'pairs.{config.name}.student={config.student.path!r} carries no gradient: '
+                    f"it is inside activation_checkpointing='{module}'; tap {module!r}"
+                )
+
+
+def build_pair(
+    config: PairConfig, features: tuple[Tensor, Tensor], models: tuple, size: tuple[int, int]
+) -> Pair:
+    """Build a pair for the features of student and teacher, and try it.
+
+    Args:
+        config: the pair.
+        features: of the student and of the teacher.
+        models: the student and the teacher.
+        size: height and width of the images that give these features.
+
+    Raises:
+        ValueError: see :meth:`PairConfig.build` and :func:`validate_pair`; where a feature is not
+            a map, with a tap that gives one.
+    """
+    try:
+        pair = config.build(*features)
+        validate_pair(pair, *features, size)
+    except ValueError as error:
+        hints = []
+        for role, feature, model in zip(('student', 'teacher'), features, models):
+            tap: Tap = getattr(config, role)
+            if feature.dim() != 4:
+                other = tap_with_map(model, tap, feature, role, size)
+                hints += [f'; pairs.{config.name}.{role}={other!r} gives a map'] if other else []
+        raise ValueError(f'{error}{"".join(hints)}') from error
+    return pair

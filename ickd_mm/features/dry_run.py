@@ -2,44 +2,88 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import Any
 
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.module import register_module_forward_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..randomness import preserved_randomness
-from .taps import Capture, Tap
+from .samples import made_samples
+from .taps import Capture, Tap, TapError
 
 IMAGES = 2
+aten = torch.ops.aten
 
 
 @contextmanager
-def _evaluating(model: BaseModel) -> Iterator[None]:
-    training = {module: module.training for module in model.modules()}
-    model.eval()
+def _mode(model: BaseModel, training: bool) -> Iterator[None]:
+    """Put a model in a mode; afterwards it is as it was, buffers included.
+
+    Batch norms stay in eval mode: they give the same shapes, and a synchronised one would wait for
+    other processes.
+    """
+    modes = {module: module.training for module in model.modules()}
+    held = {module: dict(module._buffers) for module in modes}
+    values = {buffer: buffer.clone() for buffer in model.buffers()}
+    model.train(training)
+    for module in modes:
+        if isinstance(module, _BatchNorm):
+            module.eval()
     try:
         yield
     finally:
-        for module, mode in training.items():
+        for module, mode in modes.items():
             module.training = mode
+            module._buffers.clear()
+            module._buffers.update(held[module])
+        for buffer, value in values.items():
+            if not torch.equal(buffer, value):
+                buffer.data.copy_(value)
 
 
-class _NormsByShape(TorchDispatchMode):
-    """Give a batch norm's output by its shape: decomposing it on fake tensors takes long."""
+class _ByShape(TorchDispatchMode):
+    """Answer by shape what fake tensors cannot answer, or take long for.
+
+    Decomposing a batch norm takes long. A loss asks for values: every number is 1 and a mask
+    chooses every element, since the features do not depend on it.
+    """
+
+    def __init__(self, loss: bool) -> None:
+        super().__init__()
+        self._loss = loss
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        if func is torch.ops.aten.native_batch_norm.default:
+        if func is aten.native_batch_norm.default:
             x, mean = args[0], args[3]
             if mean is not None and x.dim() > 1 and mean.shape == x.shape[1:2]:
                 return torch.empty_like(x), x.new_empty(0), x.new_empty(0)
+        elif self._loss and func is aten._local_scalar_dense.default:
+            kind = args[0].dtype
+            return True if kind is torch.bool else 1.0 if kind.is_floating_point else 1
+        elif self._loss and func is aten.nonzero.default:
+            return args[0].new_empty((args[0].numel(), args[0].dim()), dtype=torch.int64)
+        elif self._loss and func is aten.masked_select.default:
+            return args[0].new_empty(args[0].numel())
+        elif self._loss and func is aten.index.Tensor:
+            return func(args[0], [part for index in args[1] for part in _whole(index)])
         return func(*args, **(kwargs or {}))
+
+
+def _whole(index: Tensor | None) -> list[Tensor | None]:
+    """Return the indices of every element for a mask, other indices as they are."""
+    if index is None or index.dtype not in (torch.bool, torch.uint8):
+        return [index]
+    return [index.new_empty(index.numel(), dtype=torch.int64) for _ in range(index.dim())]
 
 
 def image_channels(model: BaseModel) -> int:
@@ -55,37 +99,88 @@ def image_channels(model: BaseModel) -> int:
     return next((m.in_channels for m in convolutions), 3)
 
 
+class _Progress:
+    """Notes the modules of a process that end their forward, while it is entered."""
+
+    def __init__(self) -> None:
+        self.ran: list[nn.Module] = []
+
+    def __enter__(self) -> None:
+        self._handle = register_module_forward_hook(lambda module, *_: self.ran.append(module))
+
+    def __exit__(self, *error: Any) -> None:
+        self._handle.remove()
+
+
 def dry_run(
     model: BaseModel,
     size: tuple[int, int],
-    watch: AbstractContextManager,
+    *watches: AbstractContextManager,
+    role: str = 'model',
+    trains: bool = False,
     dtype: torch.dtype = torch.float32,
     layout: torch.memory_format = torch.contiguous_format,
-) -> None:
-    """Run a model once on ``IMAGES`` images, in eval mode and mode 'tensor'.
+) -> bool:
+    """Run a model once on ``IMAGES`` images, and leave it as it was.
 
-    The images are fake tensors, which have a shape and a dtype and cost no arithmetic; where the
-    model cannot run on them, random images. The model is left as it was.
+    A model that ``trains`` runs in training mode, in mode 'loss' where made labels allow it, with
+    gradients; else it runs in eval mode and mode 'tensor'. The images are fake tensors, which have
+    a shape and a dtype and cost no arithmetic; where the model cannot run on them, random images.
+    Where it cannot run on images alone, it gets data samples. A run that fails when every watch is
+    ``complete`` is good enough.
 
     Args:
         model: the model to run.
         size: height and width of the images.
-        watch: entered around the forward alone; entered again for a second attempt.
+        watches: entered around the forward alone; entered again for another attempt.
+        role: 'student', 'teacher' or 'model', for messages.
+        trains: run it as it trains.
         dtype: of the images.
         layout: memory format of the images.
+
+    Returns:
+        Whether the model needed data samples.
+
+    Raises:
+        TapError: from a watch, at once.
+        RuntimeError: if every attempt fails: what the best of them met, and where.
     """
-    channels = image_channels(model)
-
-    def run() -> None:
-        with preserved_randomness(), _evaluating(model), torch.no_grad(), watch:
-            images = torch.randn(IMAGES, channels, *size).to(dtype=dtype, memory_format=layout)
-            model(images, mode='tensor')
-
-    try:
-        with FakeTensorMode(allow_non_fake_inputs=True), _NormsByShape():
-            run()
-    except Exception:
-        run()
+    ways = [('tensor', False), ('tensor', True)]
+    furthest: list[nn.Module] = []
+    device = next((p.device for p in model.parameters()), torch.device('cpu'))
+    for fake in (True, False):
+        for mode, sampled in [('loss', True)] * trains + ways:
+            progress = _Progress()
+            try:
+                with ExitStack() as stack:
+                    stack.enter_context(preserved_randomness())
+                    stack.enter_context(_mode(model, training=trains))
+                    stack.enter_context(torch.set_grad_enabled(trains))
+                    if fake:
+                        stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
+                        stack.enter_context(_ByShape(loss=mode == 'loss'))
+                    images = torch.randn(IMAGES, image_channels(model), *size, device=device)
+                    samples = [sample.to(device) for sample in made_samples(IMAGES, size)]
+                    for watch in (progress, *watches):
+                        stack.enter_context(watch)
+                    images = images.to(dtype=dtype, memory_format=layout)
+                    model(images, *([samples] if sampled else []), mode=mode)
+                return sampled
+            except TapError:
+                raise
+            except Exception as error:
+                if watches and all(getattr(watch, 'complete', False) for watch in watches):
+                    return sampled
+                if len(progress.ran) >= len(furthest):
+                    furthest, fault = progress.ran, error
+    names = {module: name for name, module in model.named_modules()}
+    last = next((names[m] for m in reversed(furthest) if names.get(m)), None)
+    raise RuntimeError(
+        f'the {role} ({type(model).__name__}) cannot run on images of {size[0]}x{size[1]} '
+        '(model.input_size sets another size), nor with data samples made for them: '
+        f'{type(fault).__name__}: {fault}; '
+        + (f'the last of its modules that ran is {last!r}' if last else 'none of its modules ran')
+    ) from fault
 
 
 def dry_run_features(
@@ -93,13 +188,17 @@ def dry_run_features(
 ) -> Capture:
     """Return the features of some taps from a dry run; only their shape and dtype are real.
 
-    ``role`` is 'student' or 'teacher', for messages; ``size`` the images' height and width.
+    ``role`` is 'student' or 'teacher'; ``size`` the images' height and width.
 
     Raises:
         KeyError: for a path that the model does not have.
-        RuntimeError: if a tapped module does not run exactly once.
-        ValueError: if a tap does not give a tensor.
+        TapError: if a tap does not give one tensor.
+        RuntimeError: if the model cannot run up to its last tap.
     """
+    trains = role == 'student'
+    if trains:  # a copy, since a loss may keep counts or tensors in plain attributes
+        with suppress(Exception):
+            model = copy.deepcopy(model)
     capture = Capture(model, taps, role)
-    dry_run(model, size, capture)
+    dry_run(model, size, capture, role=role, trains=trains)
     return capture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,39 +11,58 @@ from typing import Any
 
 from torch import Tensor, nn
 
-_PATH = re.compile(r'^(?P<module>\w+(?:\.\w+)*)(?P<index>(?:\[-?\d+\])*)$')
+from .tokens import tokens_to_map
+
+_PATH = re.compile(
+    r'^(?P<module>\w+(?:\.\w+)*)(?:#(?P<run>[1-9]\d*))?(?P<input>:input)?'
+    r'(?P<index>(?:\[-?\d+\])*)(?P<map>:map)?$'
+)
+_FORMS = (
+    "'backbone.layer4'; 'backbone[3]' picks from a tuple, 'backbone.layer4:input' is what goes in, "
+    "'decode_head.0.bottleneck#2' is its second run, 'backbone.layers.3:map' makes tokens a map"
+)
+
+
+class TapError(ValueError):
+    """A tap does not name one tensor of the model that was run."""
 
 
 @dataclass(frozen=True)
 class Tap:
-    """One feature: the output of a module, or one element of a tuple that it returns.
+    """One feature: what a module gives or takes, or one element of it.
 
     Attributes:
-        path: as written, ``backbone.layer4`` or ``backbone[3]``.
+        path: as written, ``backbone.layer4`` or ``decode_head.0.bottleneck#2:input``.
         module: the dotted module path alone.
         index: what is picked from the output, outermost first; empty for the output itself.
+        run: which run of the module is meant, counted from 1; None where it runs once.
+        input: the module's input is meant, as it comes in, instead of its output.
+        map: the output is tokens (N, L, C), to be laid out as a map (N, C, H, W).
     """
 
     path: str
     module: str
-    index: tuple[int, ...]
+    index: tuple[int, ...] = ()
+    run: int | None = None
+    input: bool = False
+    map: bool = False
 
     @classmethod
     def parse(cls, path: str) -> Tap:
-        """Read ``module.path[i]``.
+        """Read ``module.path``, with ``#run``, ``:input``, ``[i]`` and ``:map`` in this order.
 
         Raises:
             TypeError: if ``path`` is not a string.
-            ValueError: if it is not a dotted path, with or without ``[i]`` after it.
+            ValueError: if it is not a dotted path with these behind it.
         """
         if not isinstance(path, str):
             raise TypeError(f'a tap is a module path, got {path!r}')
         match = _PATH.match(path)
         if match is None:
-            text = "is not a module path; write 'backbone.layer4' or 'backbone[3]'"
-            raise ValueError(f'{path!r} {text}')
+            raise ValueError(f'{path!r} is not a module path; write {_FORMS}')
         index = tuple(int(i) for i in re.findall(r'-?\d+', match['index']))
-        return cls(path, match['module'], index)
+        run = int(match['run']) if match['run'] else None
+        return cls(path, match['module'], index, run, bool(match['input']), bool(match['map']))
 
     def find(self, model: nn.Module, role: str) -> nn.Module:
         """Return the module of ``model`` that this tap names.
@@ -61,22 +81,32 @@ class Tap:
                 f'nearest: {", ".join(near)}'
             ) from None
 
-    def pick(self, output: Any, role: str) -> Tensor:
-        """Return the tensor that this tap means out of its module's output.
+    def pick(self, value: Any, role: str, size: tuple[int, int]) -> Tensor:
+        """Return the tensor that this tap means out of what its module gave or took.
+
+        ``size`` is the height and width of the images, which tokens are laid out by.
 
         Raises:
-            ValueError: if that is not a tensor, with what it is and how to pick from it.
+            TapError: if that is not a tensor, with what it is and how to pick from it.
         """
-        value, tap = output, f'{role} tap {self.path!r}'
+        tap = f'{role} tap {self.path!r}'
         for i in self.index:
             if not isinstance(value, (tuple, list)) or not -len(value) <= i < len(value):
-                raise ValueError(f'{tap}: cannot pick [{i}] from {_describe(value)}')
+                raise TapError(f'{tap}: cannot pick [{i}] from {_describe(value)}')
             value = value[i]
         if not isinstance(value, Tensor):
-            hint = f'; pick with {self.path}[i]' if isinstance(value, (tuple, list)) else ''
+            hint = ''
+            if isinstance(value, (tuple, list)):
+                plain = self.path.removesuffix(':map')
+                hint = f'; pick with {plain}[i], i from 0 to {len(value) - 1}'
             got = f'it gives {_describe(value)}{hint}'
-            raise ValueError(f'{tap} must give an (N, C, H, W) tensor, {got}')
-        return value
+            raise TapError(f'{tap} must give an (N, C, H, W) tensor, {got}')
+        if not self.map:
+            return value
+        try:
+            return tokens_to_map(value, size)
+        except ValueError as error:
+            raise TapError(f'{tap}: {error}') from error
 
 
 def _describe(value: Any) -> str:
@@ -87,12 +117,12 @@ def _describe(value: Any) -> str:
     return type(value).__name__
 
 
-class _LastFeatureSeen(BaseException):
+class _Stop(BaseException):
     """Ends a forward from within; no model's ``except Exception`` catches it."""
 
 
 class Capture:
-    """Collect the outputs of taps during one forward, as a context manager around it.
+    """Collect the features of taps during one forward, as a context manager around it.
 
     Its hooks are removed at the end, even after an error.
 
@@ -100,13 +130,13 @@ class Capture:
         model: the model that runs inside the context.
         taps: what to take from it.
         role: 'student' or 'teacher', for messages.
-        stop: end the forward as soon as every tapped module has run.
-        copies: taps whose output the model changes in place afterwards; these are cloned.
+        stop: end the forward as soon as every feature is there.
+        copies: taps whose feature the model changes in place afterwards; these are cloned.
 
     Raises:
         KeyError: for a path that the model does not have.
-        RuntimeError: at the end, if a tapped module did not run, or ran more than once.
-        ValueError: if an output holds no tensor where the tap says.
+        TapError: at the end, if a tapped module did not run, or ran more than once and the tap
+            does not say which run; or if there is no tensor where the tap says.
     """
 
     def __init__(
@@ -117,51 +147,95 @@ class Capture:
         stop: bool = False,
         copies: frozenset[Tap] = frozenset(),
     ) -> None:
-        self.role, self.stop, self.copies = role, stop, copies
-        self._taps: dict[nn.Module, list[Tap]] = {}
-        for tap in dict.fromkeys(taps):
-            self._taps.setdefault(tap.find(model, role), []).append(tap)
+        self.model, self.role, self.stop, self.copies = model, role, stop, copies
+        self._taps = {tap: tap.find(model, role) for tap in taps}
         self._handles: list[Any] = []
-        self._features: dict[Tap, tuple[Tensor, int | None]] = {}
-        self._runs: dict[nn.Module, int] = {}
+        self._features: dict[Tap, tuple[Tensor, int | None, bool]] = {}
 
     def __enter__(self) -> Capture:
         self._features, self._runs = {}, dict.fromkeys(self._taps, 0)
-        for module in self._taps:
-            self._handles.append(module.register_forward_hook(self._record))
+        self._fault: TapError | None = None
+        hook = self.model.register_forward_pre_hook(self._note_size, with_kwargs=True)
+        self._handles.append(hook)
+        for tap, module in self._taps.items():
+            if tap.input:
+                note = functools.partial(self._record_input, tap)
+                hook = module.register_forward_pre_hook(note, with_kwargs=True)
+            else:
+                hook = module.register_forward_hook(functools.partial(self._record_output, tap))
+            self._handles.append(hook)
         return self
 
-    def _record(self, module: nn.Module, inputs: Any, output: Any) -> None:
-        self._runs[module] += 1
-        for tap in self._taps[module]:
-            feature = tap.pick(output, self.role)
+    def _note_size(self, model: nn.Module, args: tuple, kwargs: dict) -> None:
+        images = next((x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)), None)
+        self._size = (1, 1) if images is None else (images.shape[-2], images.shape[-1])
+
+    def _record_input(self, tap: Tap, module: nn.Module, args: tuple, kwargs: dict) -> None:
+        values = (*args, *kwargs.values())
+        self._record(tap, values[0] if len(values) == 1 else values)
+
+    def _record_output(self, tap: Tap, module: nn.Module, args: Any, output: Any) -> None:
+        self._record(tap, output)
+
+    def _record(self, tap: Tap, value: Any) -> None:
+        self._runs[tap] += 1
+        if tap.run in (None, self._runs[tap]):
+            try:
+                feature = tap.pick(value, self.role, self._size)
+            except TapError as error:
+                self._fault = error
+                raise _Stop from error
+            gradient = feature.requires_grad  # a checkpoint may set it afterwards
             feature = feature.clone() if tap in self.copies else feature
             version = None if feature.is_inference() else feature._version
-            self._features[tap] = feature, version
-        if self.stop and all(self._runs.values()):
-            raise _LastFeatureSeen
+            self._features[tap] = feature, version, gradient
+        if self.stop and self.complete:
+            raise _Stop
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> bool:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        if kind is not None and not issubclass(kind, _LastFeatureSeen):
+        if kind is not None and not issubclass(kind, _Stop):
             return False
-        for module, runs in self._runs.items():
-            if runs != 1:
-                path = self._taps[module][0].path
-                raise RuntimeError(
-                    f'{self.role} tap {path!r} ran {runs} times in one forward, must be once; '
-                    "tap a module that forward(mode='tensor') runs exactly once (auxiliary heads "
-                    'it does not run)'
-                )
+        if self._fault is not None:
+            raise self._fault from None
+        for tap, runs in self._runs.items():
+            if tap not in self._features or (tap.run is None and runs > 1):
+                raise TapError(f'{self.role} tap {tap.path!r} {self._remedy(tap, runs)}')
         return kind is not None
+
+    def _remedy(self, tap: Tap, runs: int) -> str:
+        """Say what a tap may be instead that does not name one run of its module."""
+        mode = 'a training step' if self.role == 'student' else "forward(mode='tensor')"
+        if not runs:
+            return (
+                f'did not run in {mode}, or its forward was called past its hooks; tap a module '
+                'inside it, or one that runs (tools/inspect_model.py lists them)'
+            )
+        if tap.run is not None:
+            return f'means run {tap.run}, its module runs {runs} times in {mode}'
+        behind = tap.path[len(tap.module) :]
+        first, last = (f'{tap.module}#{run}{behind}' for run in (1, runs))
+        return (
+            f'runs {runs} times in {mode}; say which run is meant: {first!r} is the first, '
+            f'{last!r} the last'
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether every feature has been seen, in this forward or the last."""
+        return len(self._features) == len(self._taps)
 
     def changed(self) -> frozenset[Tap]:
         """Taps whose feature the model has changed in place since it was taken."""
         return frozenset(
-            tap for tap, (x, v) in self._features.items() if v is not None and x._version != v
+            tap for tap, (x, v, _) in self._features.items() if v is not None and x._version != v
         )
+
+    def has_gradient(self, tap: Tap) -> bool:
+        """Whether a loss on the feature reaches the model's weights."""
+        return self._features[tap][2]
 
     def __getitem__(self, tap: Tap) -> Tensor:
         """Return the feature of a tap, as its module made it."""

@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from ..checkpoint import pack, unpack
+from ..checkpoint.packing import OWN_PARTS
 from ..registry import HOOKS
 from ..wrappers import unwrapped
 
@@ -43,5 +44,14 @@ class UnpackCheckpointHook(Hook):
     priority = 'HIGHEST'
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Unpack ``checkpoint`` in place."""
-        unpack(checkpoint, distiller=trains_distiller(runner))
+        """Unpack ``checkpoint`` in place.
+
+        A plain student's has no connectors: it gets the run's own, so that hooks which load it
+        strictly (EMA's ``strict_load``) find every key.
+        """
+        distils = trains_distiller(runner)
+        unpack(checkpoint, distiller=distils)
+        if distils and 'state_dict' in checkpoint:
+            for key, value in unwrapped(runner.model).state_dict().items():
+                if key.startswith(OWN_PARTS):
+                    checkpoint['state_dict'].setdefault(key, value)

@@ -78,7 +78,11 @@ class TeacherValHook(Hook):
         cfg = copy.deepcopy(runner.cfg)
         model_cfg, weights = teacher_config(cfg.model, cfg.get('data_preprocessor'))
         teacher = MODELS.build(ConfigDict(model_cfg))
-        restore(teacher, weights)
+        try:
+            restore(teacher, weights)
+        except ValueError as error:  # the distiller needs less: what its taps depend on
+            remedy = 'teacher_val scores the whole teacher; leave it out for a part of one'
+            raise ValueError(f'{error}: {remedy}') from error
         teacher.to(next(runner.model.parameters()).device).eval()
         loader = runner.build_dataloader(cfg.val_dataloader, seed=runner.seed)
         evaluator = runner.build_evaluator(cfg.val_evaluator)

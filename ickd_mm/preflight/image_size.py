@@ -13,13 +13,13 @@ from .model_source import student_config
 DEFAULT_SIZE = (224, 224)
 
 
-def image_size(
+def find_image_size(
     student: Mapping[str, Any], given: Any = None, pipeline: Iterable[Mapping[str, Any]] = ()
-) -> tuple[int, int]:
-    """Return height and width of a student's training images.
+) -> tuple[tuple[int, int], str]:
+    """Return height and width of a student's training images, and what says so.
 
     That is the distiller's ``input_size``, else the size that the student's preprocessor pads
-    to, else the size of the first crop of the training pipeline, else 224×224.
+    to, else the size of the last crop, resize or pad of the training pipeline, else 224×224.
 
     Args:
         student: the plain student's config.
@@ -31,23 +31,41 @@ def image_size(
     """
     if given is not None and not _is_size(given):
         raise ValueError(f'input_size must be a positive integer or (height, width), got {given!r}')
-    crops = (s.get('crop_size') or s.get('scale') for s in pipeline if 'Crop' in type_name(s))
-    whole = filter(_is_size, crops)  # a relative crop says nothing in pixels
-    size: Any = given or _padded_size(student) or next(whole, DEFAULT_SIZE)
-    return (size, size) if isinstance(size, int) else (size[0], size[1])
+    found: list[tuple[Any, str]] = [
+        (given, 'model.input_size'),
+        (_padded_size(student), 'data_preprocessor.size'),
+    ]
+    for step in reversed(list(pipeline)):
+        found.append((_made_size(step), f'the last {type_name(step)} of the training pipeline'))
+    found.append((DEFAULT_SIZE, 'a guess, as the config names no size'))
+    size, source = next((size, source) for size, source in found if size)
+    return ((size, size) if isinstance(size, int) else (size[0], size[1])), source
+
+
+def image_size(
+    student: Mapping[str, Any], given: Any = None, pipeline: Iterable[Mapping[str, Any]] = ()
+) -> tuple[int, int]:
+    """Return the size alone; see :func:`find_image_size`."""
+    return find_image_size(student, given, pipeline)[0]
+
+
+def find_config_image_size(cfg: Config) -> tuple[tuple[int, int], str]:
+    """Return the size of the images that a whole config trains on, and what says so."""
+    student = student_config(cfg.model, cfg.get('data_preprocessor'))
+    return find_image_size(student, cfg.model.get('input_size'), _pipeline(cfg))
 
 
 def config_image_size(cfg: Config) -> tuple[int, int]:
     """Return height and width of the images that a whole config trains on, distilled or not."""
-    student = student_config(cfg.model, cfg.get('data_preprocessor'))
-    return image_size(student, cfg.model.get('input_size'), _pipeline(cfg))
+    return find_config_image_size(cfg)[0]
 
 
 def fill_input_size(cfg: Config) -> None:
-    """Give a distiller's config the size of its training crop where nothing else says a size.
+    """Give a distiller's config the size of its training pipeline where nothing else says a size.
 
     A distiller sees its own dict alone: ``input_size``, and the size that the student's
-    preprocessor pads to, but no pipeline.
+    preprocessor pads to, but no pipeline. :class:`ickd_mm.hooks.training_size.TrainingSizeHook`
+    compares with the training images themselves.
     """
     student = student_config(cfg.model, cfg.get('data_preprocessor'))
     if cfg.model.get('input_size') is None and not _padded_size(student):
@@ -63,8 +81,25 @@ def _is_size(size: Any) -> bool:
     return len(pair) == 2 and all(type(n) is int and n > 0 for n in pair)
 
 
+def _made_size(step: Mapping[str, Any]) -> Any:
+    """Return the size in pixels that a transform makes, or None."""
+    name = type_name(step)
+    size: Any = step.get('size') if name == 'Pad' else None
+    if 'Crop' in name:
+        size = step.get('crop_size') or step.get('scale')
+    elif 'Resize' in name:
+        size = step.get('scale') or (step.get('scales') or [None])[0]
+    if not _is_size(size):  # a relative crop says nothing in pixels
+        return None
+    # Resizes and pads take (width, height), crops mostly (height, width).
+    return size if isinstance(size, int) or 'Crop' in name else (size[1], size[0])
+
+
 def _pipeline(cfg: Config) -> list[dict]:
-    dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
-    while 'pipeline' not in dataset and isinstance(dataset.get('dataset'), dict):  # a wrapper's
-        dataset = dataset['dataset']
-    return dataset.get('pipeline') or []
+    """Transforms of the training data, those of a data set inside another first."""
+    dataset: Any = (cfg.get('train_dataloader') or {}).get('dataset')
+    steps: list[dict] = []
+    while isinstance(dataset, dict):
+        steps = [*(dataset.get('pipeline') or []), *steps]
+        dataset = dataset.get('dataset') or next(iter(dataset.get('datasets') or ()), None)
+    return steps

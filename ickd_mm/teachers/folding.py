@@ -44,12 +44,13 @@ class Watch(TorchDispatchMode):
     Args:
         model: the model that runs inside, in eval mode.
         taps: features asked for. A tapped module is never part of a pair, nor is a convolution
-            whose own output appears in that of a tapped module.
+            whose own output appears in that of a tapped module, or in its input if that is tapped.
     """
 
     def __init__(self, model: nn.Module, taps: list[Tap]) -> None:
         super().__init__()
         self._tapped = {tap.find(model, 'teacher') for tap in taps}
+        self._fed = {tap.find(model, 'teacher') for tap in taps if tap.input}
         self._convs = [m for m in model.modules() if type(m) in CONVOLUTIONS and _untouched(m)]
         norms = (m for m in model.modules() if isinstance(m, _BatchNorm) and _untouched(m))
         self._norms = [norm for norm in norms if norm.running_var is not None]
@@ -60,6 +61,7 @@ class Watch(TorchDispatchMode):
         self._uses: Counter[int] = Counter()
         self._runs: Counter[nn.Module] = Counter()
         self._handles = [m.register_forward_hook(self._after_tapped) for m in self._tapped]
+        self._handles += [m.register_forward_pre_hook(self._before_fed) for m in self._fed]
         self._handles += [m.register_forward_hook(self._after_conv) for m in self._convs]
         self._handles += [m.register_forward_pre_hook(self._before_norm) for m in self._norms]
         return super().__enter__()
@@ -80,6 +82,9 @@ class Watch(TorchDispatchMode):
 
     def _after_tapped(self, module: nn.Module, inputs: Any, output: Any) -> None:
         self._uses.update(id(leaf) for leaf in tree_flatten(output)[0])
+
+    def _before_fed(self, module: nn.Module, inputs: Any) -> None:
+        self._uses.update(id(leaf) for leaf in tree_flatten(inputs)[0])
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None

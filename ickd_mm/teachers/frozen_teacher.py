@@ -13,6 +13,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..features.dry_run import dry_run
+from ..features.samples import completed, made_samples
 from ..features.taps import Capture, Tap
 from ..functional.precision import autocast_on
 from .cpu import use_cpu_kernels
@@ -58,24 +59,31 @@ class FrozenTeacher:
         self._layout = torch.contiguous_format
         self._on_cpu_kernels = False
         self._prepare(size)
-        self._features: Callable[[Tensor], dict[Tap, Tensor]] = self._run_to_last_tap
+        self._features: Callable[..., dict[Tap, Tensor]] = self._run_to_last_tap
         if self.options.compile:
             self._features = self._compiled()
         self.store: FeatureStore | None = None
         if self.options.store is not None:
+            if self._needs_samples:
+                raise ValueError(
+                    f'teacher_run.store={self.options.store!r}: the teacher '
+                    f'({type(model).__name__}) needs data samples beside the images, and the '
+                    'store tells batches apart by their images; leave it out'
+                )
             how = f'{replace(self.options, store=None)} {source}'
             self.store = FeatureStore(self.options.store, taps, how)
             self.store.identify(self.model)
 
     def _prepare(self, size: tuple[int, int]) -> None:
-        """Lay out, fold and cast the weights, once, after a dry run."""
-        watch, options = Watch(self.model, self.taps), self.options
-        if options.channels_last and self._runs_channels_last(size, watch):
+        """Lay out, fold and cast the weights, once, after a dry run to the last tap."""
+        options, last = self.options, Capture(self.model, self.taps, 'teacher', stop=True)
+        watches = Watch(self.model, self.taps), last
+        if options.channels_last and self._runs_channels_last(size, *watches):
             self._layout = torch.channels_last
-        elif options.fold:
-            dry_run(self.model, size, watch)
+        else:
+            self._needs_samples = dry_run(self.model, size, *watches, role='teacher')
         if options.fold:
-            pairs = watch.pairs()
+            pairs = watches[0].pairs()
             fold_batch_norms(self.model, pairs)
             print_log(f'Folded {len(pairs)} batch norms of the teacher', 'current')
         self.model.to(memory_format=self._layout)
@@ -83,42 +91,59 @@ class FrozenTeacher:
         if dtype not in (None, torch.float32):
             self.model.to(dtype)
             try:
-                dry_run(self.model, size, nullcontext(), dtype, self._layout)
+                how: dict[str, Any] = dict(dtype=dtype, layout=self._layout)
+                dry_run(self.model, size, last, role='teacher', **how)
             except Exception as error:
                 raise ValueError(
                     f'teacher_run.dtype={options.dtype!r}: the teacher cannot run in it: {error}'
                 ) from error
 
-    def _runs_channels_last(self, size: tuple[int, int], watch: Watch) -> bool:
+    def _runs_channels_last(self, size: tuple[int, int], *watches: AbstractContextManager) -> bool:
+        layout = torch.channels_last
         try:
-            model = self.model.to(memory_format=torch.channels_last)
-            dry_run(model, size, watch, layout=torch.channels_last)
+            model = self.model.to(memory_format=layout)
+            self._needs_samples = dry_run(model, size, *watches, role='teacher', layout=layout)
         except Exception as error:  # it ran before, so the layout alone is to blame
             self.model.to(memory_format=torch.contiguous_format)
             print_log(f'The teacher cannot run with channels last: {error}', 'current', 30)
             return False
         return True
 
-    def _compiled(self) -> Callable[[Tensor], dict[Tap, Tensor]]:
+    def _compiled(self) -> Callable[..., dict[Tap, Tensor]]:
         """Compile the whole forward with permanent hooks; what no tap needs is dropped."""
         seen: dict[Tap, Tensor] = {}
+        size = [(1, 1)]
 
         def keep(module: nn.Module, inputs: Any, output: Any) -> None:
             for tap, owner in owners:
                 if owner is module:
-                    feature = tap.pick(output, 'teacher')
+                    feature = tap.pick(output, 'teacher', size[0])
                     seen[tap] = feature.clone() if tap in self.copies else feature
 
         owners = [(tap, tap.find(self.model, 'teacher')) for tap in dict.fromkeys(self.taps)]
+        for tap in self.taps:
+            if tap.input or tap.run:
+                raise ValueError(
+                    f'teacher_run.compile: teacher tap {tap.path!r} is not the output of a module '
+                    "that runs once; tap such a module, or leave 'compile' out"
+                )
         for module in {owner for _, owner in owners}:
             module.register_forward_hook(keep)
 
-        def features(images: Tensor) -> dict[Tap, Tensor]:
-            self.model(images, mode='tensor')
+        def features(images: Tensor, *samples: Any) -> dict[Tap, Tensor]:
+            size[0] = images.shape[-2], images.shape[-1]
+            self.model(images, *samples, mode='tensor')
             return dict(seen)
 
         arguments = self.options.compile
         return torch.compile(features, **(arguments if isinstance(arguments, dict) else {}))
+
+    def dry_features(self, size: tuple[int, int]) -> Capture:
+        """Return the features for images of a size; only their shape is real."""
+        seen = Capture(self.model, self.taps, 'teacher', stop=True)
+        dtype = self.options.torch_dtype or next(self.model.parameters()).dtype
+        dry_run(self.model, size, seen, role='teacher', dtype=dtype, layout=self._layout)
+        return seen
 
     def __deepcopy__(self, memo: dict[int, Any]) -> FrozenTeacher:
         return self
@@ -138,14 +163,27 @@ class FrozenTeacher:
             use_cpu_kernels(self.model, wanted, keep=tapped, winograd=self.options.winograd)
             self._on_cpu_kernels = wanted
 
-    def _run_to_last_tap(self, images: Tensor) -> dict[Tap, Tensor]:
+    def _run_to_last_tap(self, images: Tensor, *samples: Any) -> dict[Tap, Tensor]:
         with Capture(self.model, self.taps, 'teacher', stop=self.stop, copies=self.copies) as seen:
-            self.model(images, mode='tensor')
+            self.model(images, *samples, mode='tensor')
         return {tap: seen[tap] for tap in self.taps}
 
+    def _samples(self, images: Tensor, data_samples: Any) -> tuple:
+        """Return what the model is given beside images: nothing, where it runs on images alone."""
+        if not self._needs_samples:
+            return ()
+        size = images.shape[-2], images.shape[-1]
+        if not data_samples:
+            return (made_samples(len(images), size),)
+        return (completed(data_samples, size),)
+
     @torch.no_grad()
-    def __call__(self, images: Tensor) -> dict[Tap, Tensor]:
-        """Return the feature of every tap for the student's (N, 3, H, W) images."""
+    def __call__(self, images: Tensor, data_samples: Any = None) -> dict[Tap, Tensor]:
+        """Return the feature of every tap for the student's (N, 3, H, W) images.
+
+        A teacher that cannot run on images alone gets ``data_samples``, the student's.
+        """
+        samples = self._samples(images, data_samples)
         device, dtype = images.device.type, self.options.torch_dtype
         if self.renormalize is not None:
             images = self.renormalize(images)
@@ -155,7 +193,10 @@ class FrozenTeacher:
             images, precision = images.to(dtype), torch.autocast(device, enabled=False)
         with precision:
             self._set_cpu_kernels(device == 'cpu' and self._allows_cpu_kernels())
-            features = self.store(images, self._features) if self.store else self._features(images)
+            if self.store is not None:
+                features = self.store(images, self._features)
+            else:
+                features = self._features(images, *samples)
         if dtype is None:
             return features
         return {tap: feature.float() for tap, feature in features.items()}

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
+from collections.abc import Collection
 from typing import Any
 
+from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader
-from torch import Tensor, nn
+from torch import nn
+
+from .state_dicts import find_state_dict, renamed
 
 
 def _some(names: list[str]) -> str:
     shown = names[:3] + ['...'] * (len(names) > 3)
     return f'{len(names)} ({", ".join(shown)})' if names else '0'
-
-
-def _without_module(state: dict[str, Any]) -> dict[str, Any]:
-    """Take DDP's ``module.`` off the keys, and off those of the versions beside them."""
-
-    def bare(keyed: dict[str, Any]) -> OrderedDict:
-        return OrderedDict((re.sub(r'^module(\.|$)', '', k), v) for k, v in keyed.items())
-
-    renamed: Any = bare(state)
-    if hasattr(state, '_metadata'):
-        renamed._metadata = bare(state._metadata)
-    return renamed
 
 
 def _load(model: nn.Module, state: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
@@ -48,27 +39,50 @@ def _load(model: nn.Module, state: dict[str, Any]) -> tuple[list[str], list[str]
     return missing, list(found[-1].unexpected_keys), shapes
 
 
-def restore(model: nn.Module, ckpt: str) -> None:
-    """Load every weight of ``model`` from a checkpoint that fits it exactly.
+def restore(model: nn.Module, ckpt: str, needed: Collection[str] | None = None) -> None:
+    """Load the weights of ``model`` that are ``needed`` from a checkpoint that fits it there.
 
-    ``ckpt`` is a path or URL that mmengine's ``CheckpointLoader`` knows. A model that the
-    checkpoint does not fit is left as it was.
+    A model that the checkpoint does not fit is left as it was.
+
+    Args:
+        model: the model.
+        ckpt: a path or URL that mmengine's ``CheckpointLoader`` knows.
+        needed: names of parameters and buffers; all by default. What the file holds beside them
+            is loaded where it fits and dropped where it does not, with one line in the log.
 
     Raises:
-        ValueError: if the file holds no state dict, or keys are missing, unexpected or of
-            another shape: how many, and the first few.
+        ValueError: if the file holds no state dict, or if of what is needed keys are missing or
+            of another shape, or the file has keys that its parts do not know: how many, and the
+            first few.
     """
     loaded = CheckpointLoader.load_checkpoint(ckpt, map_location='cpu')
-    state = loaded.get('state_dict', loaded) if isinstance(loaded, dict) else None
-    if not isinstance(state, dict) or not any(isinstance(v, Tensor) for v in state.values()):
-        raise ValueError(f'teacher_ckpt {ckpt!r} holds no state dict')
+    state = find_state_dict(loaded, ckpt)
+    weights, taken, put = renamed(state, model.state_dict(), ckpt)
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
-    missing, unexpected, shapes = _load(model, _without_module(state))
-    if missing or unexpected or shapes:
+    missing, unexpected, shapes = _load(model, weights)
+    parts = {name.removeprefix(put).split('.')[0] for name in needed or model.state_dict()}
+
+    def matters(key: str) -> bool:
+        return needed is None or key in needed
+
+    def belongs(key: str) -> bool:
+        """Whether a key that the model does not know is in a part that is needed."""
+        part, dot, _ = key.removeprefix(put).partition('.')
+        return part in parts or not (dot or part == 'mask_token')
+
+    lost = list(filter(matters, missing))
+    strange, misshapen = list(filter(belongs, unexpected)), list(filter(matters, shapes))
+    how = f', read without the prefix {taken!r}' if taken else ''
+    how += f', read as the {put[:-1]} alone' if put else ''
+    if lost or strange or misshapen:
         for key, tensor in model.state_dict().items():
             tensor.copy_(before[key])
         raise ValueError(
             f'teacher_ckpt {ckpt!r} does not fit the teacher ({type(model).__name__}, '
-            f'{len(model.state_dict())} keys): missing {_some(missing)}, unexpected '
-            f'{_some(unexpected)}, of another shape {_some(shapes)}'
+            f'{len(before)} keys){how}: missing {_some(lost)}, unexpected {_some(strange)}, of '
+            f'another shape {_some(misshapen)}'
         )
+    dropped = [key for key in (*unexpected, *shapes) if not key.endswith('num_batches_tracked')]
+    if how or dropped:
+        unused = f'; not used: {_some(dropped)}' if dropped else ''
+        print_log(f'teacher_ckpt {ckpt!r}{how}{unused}', 'current')

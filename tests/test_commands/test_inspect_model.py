@@ -1,5 +1,7 @@
 """What the inspection says of a model is what the model does."""
 
+import re
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -55,11 +57,11 @@ def test_shapes_and_reasons(fails_on_fakes):
     seen = inspect_model(Odd(fails_on_fakes), (8, 6))
     found = described(seen)
     assert found['conv'] == ((4, 8, 6), '')
-    assert found['twice'] == ((4, 8, 6), 'runs 2 times, must be once')
+    assert found['twice#1'] == found['twice#2'] == ((4, 8, 6), '')
     assert found['parts.0'] == ((5,), '')
     assert found['parts.1'] == ((6,), '')
     assert found['parts'] == (None, 'a container: tap its elements')
-    assert found['aside'] == (None, "not run in mode 'tensor'")
+    assert found['aside'] == (None, 'does not run')
     assert found['bypassed'] == (None, 'its forward is called past its hooks: tap its parts')
     assert found['split[0]'] == ((4, 8, 6), '')
     assert found['split[1][0]'] == ((1, 8, 6), '')
@@ -86,12 +88,34 @@ def test_the_model_is_left_as_it_was():
     assert not any(m._forward_hooks for m in model.modules())
 
 
-def test_an_error_of_the_model_comes_through_and_leaves_no_hook():
+def test_what_ran_before_an_error_is_shown_and_no_hook_stays():
     model = Odd()
     model.parts[1] = nn.Linear(7, 6)
-    with pytest.raises(RuntimeError, match='shapes cannot be multiplied'):
-        inspect_model(model, (8, 8))
+    seen = inspect_model(model, (8, 8))
+    assert described(seen)['conv'] == ((4, 8, 8), '')
+    assert re.search(
+        r'the model \(Odd\) cannot run on images of 8x8 .*mat1 and mat2 shapes cannot be multiplied'
+        r".*; the last of its modules that ran is 'parts.0'",
+        seen.fault,
+    )
     assert not any(m._forward_hooks for m in model.modules())
+    model.conv = nn.Conv2d(4, 4, 1)
+    model.conv.forward = None
+    with pytest.raises(RuntimeError, match='none of its modules ran'):
+        inspect_model(model, (8, 8))
+
+
+def test_a_model_that_trains_otherwise_is_shown_in_both_roles():
+    class Branches(Odd):
+        def forward(self, inputs, data_samples=None, mode='tensor'):
+            x = self.conv(inputs)
+            x = self.split(x) if self.training else self.twice(x)
+            return self.twice(x[0]) if self.training else self.aside(x.transpose(1, 3))
+
+    rows = [(o.path, o.role) for o in inspect_model(Branches(), (8, 6)).outputs]
+    for row in (('conv', ''), ('aside', 'teacher'), ('split[0]', 'student'), ('twice', '')):
+        assert row in rows
+    assert ('split', 'teacher') not in rows
 
 
 def test_every_output_said_to_be_tappable_can_be_tapped(scope):

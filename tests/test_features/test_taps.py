@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from ickd_mm.features.taps import Capture, Tap
+from ickd_mm.features.taps import Capture, Tap, TapError
+from ickd_mm.features.tokens import tokens_to_map
 
 
 class Net(nn.Module):
@@ -54,7 +55,28 @@ def test_a_path_is_read(path, module, index):
     assert Tap.parse(path) == Tap(path, module, index)
 
 
-@pytest.mark.parametrize('path', ['', 'a..b', 'a[x]', 'a[0', 'a b', '.a', 'a[0].b'])
+def test_a_path_says_which_run_the_input_and_a_map():
+    path = 'head.0#12:input[1]:map'
+    assert Tap.parse(path) == Tap(path, 'head.0', (1,), run=12, input=True, map=True)
+
+
+@pytest.mark.parametrize(
+    'path',
+    [
+        '',
+        'a..b',
+        'a[x]',
+        'a[0',
+        'a b',
+        '.a',
+        'a[0].b',
+        'a#0',
+        'a#x',
+        'a:map[0]',
+        'a:output',
+        'a:input#1',
+    ],
+)
 def test_a_path_that_is_none_is_refused(path):
     with pytest.raises(ValueError, match='is not a module path'):
         Tap.parse(path)
@@ -110,15 +132,19 @@ def test_the_forward_stops_once_the_last_feature_is_there():
 
 
 def test_a_module_that_never_runs_is_an_error():
-    with pytest.raises(RuntimeError, match="'unused' ran 0 times"):
+    with pytest.raises(TapError, match=r"'unused' did not run in a training step.*inspect_model"):
         run(Net(), 'unused')
 
 
 def test_a_module_that_runs_twice_is_an_error():
     model = nn.Sequential(nn.Identity(), nn.Identity())
     model[1] = model[0]
-    with pytest.raises(RuntimeError, match='ran 2 times'):
+    with pytest.raises(TapError) as caught:
         run(nn.Sequential(model), '0.0')
+    assert str(caught.value) == (
+        "student tap '0.0' runs 2 times in a training step; say which run is meant: '0.0#1' is the "
+        "first, '0.0#2' the last"
+    )
 
 
 def test_a_change_in_place_is_seen_and_a_copy_is_safe():
@@ -129,3 +155,83 @@ def test_a_change_in_place_is_seen_and_a_copy_is_safe():
     (feature,), seen = run(model, 'norm', copies={tap})
     assert seen.changed() == frozenset()
     torch.testing.assert_close(feature, model.norm(model.stem(torch.ones(1, 3, 2, 2))))
+
+
+def test_an_input_is_what_went_in():
+    """Also where the module changes it in place, and where it takes several."""
+    model = Net().eval()
+    images = torch.ones(1, 3, 2, 2)
+    normed = model.norm(model.stem(images)).clone()
+    tap = Tap.parse('relu:input')
+    _, seen = run(model, 'relu:input')
+    assert seen.changed() == {tap}
+    (feature,), _ = run(model, 'relu:input', copies={tap})
+    torch.testing.assert_close(feature, normed)
+
+    class Adds(nn.Module):
+        def forward(self, x, y):
+            return x + y
+
+    class Pair(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.add = Adds()
+
+        def forward(self, x):
+            return self.add(x, y=2 * x)
+
+    (second,), _ = run(Pair(), 'add:input[1]')
+    torch.testing.assert_close(second, 2 * images)
+    with pytest.raises(TapError, match=r'it gives a tuple of 2.*pick with add:input\[i\], i from'):
+        run(Pair(), 'add:input')
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.both = Both()
+        self.ran_to_the_end = False
+
+    def forward(self, x):
+        for _ in range(3):
+            x, _ = self.both(x)
+        self.ran_to_the_end = True
+        return x
+
+
+def test_a_tap_names_its_run_and_the_forward_stops_after_it():
+    model = Twice()
+    (second, first), _ = run(model, 'both#2[0]', 'both#1:input', stop=True)
+    assert not model.ran_to_the_end
+    assert torch.equal(first, torch.ones(1, 3, 2, 2))
+    assert torch.equal(second, first + 2)
+    with pytest.raises(TapError, match=r"'both#4\[0\]' means run 4, its module runs 3 times in a "):
+        run(model, 'both#4[0]')
+    with pytest.raises(TapError, match=r"'both#1\[0\]' is the first, 'both#3\[0\]' the last"):
+        run(model, 'both[0]')
+
+
+@pytest.mark.parametrize(
+    ('size', 'grid', 'extra'),
+    [
+        ((224, 224), (14, 14), 1),  # ViT
+        ((224, 224), (14, 14), 2),  # DeiT, distilled
+        ((518, 518), (37, 37), 5),  # DINOv2 with registers
+        ((64, 128), (4, 8), 0),  # Swin, SegFormer
+        ((100, 250), (4, 8), 0),  # padded
+        ((100, 250), (3, 7), 1),  # cut off
+    ],
+)
+def test_tokens_become_a_map(size, grid, extra):
+    want = torch.randn(2, 5, *grid)
+    tokens = torch.cat([torch.full((2, extra, 5), 9.0), want.flatten(2).transpose(1, 2)], 1)
+    torch.testing.assert_close(tokens_to_map(tokens, size), want, rtol=0, atol=0)
+
+
+def test_tokens_that_are_no_map_are_refused():
+    with pytest.raises(
+        TapError, match=r"'a:map': ':map' finds no grid for 90 tokens in images of 8x8"
+    ):
+        Tap.parse('a:map').pick(torch.zeros(1, 90, 7), 'student', (8, 8))
+    with pytest.raises(TapError, match=r'lays out tokens \(N, L, C\), it gives \(1, 3\)'):
+        Tap.parse('a:map').pick(torch.zeros(1, 3), 'student', (8, 8))

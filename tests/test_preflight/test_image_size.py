@@ -10,6 +10,7 @@ from ickd_mm.preflight.image_size import (
     DEFAULT_SIZE,
     config_image_size,
     fill_input_size,
+    find_config_image_size,
     image_size,
 )
 
@@ -28,6 +29,11 @@ CROP = [dict(type='Resize', scale=256), dict(type='RandomResizedCrop', scale=192
         (config(pipeline=CROP), (192, 192)),
         (config(pipeline=[dict(type='mmseg.RandomCrop', crop_size=(48, 64))]), (48, 64)),
         (config(pipeline=[dict(type=RandomCrop, crop_size=(48, 64))]), (48, 64)),
+        (config(pipeline=[dict(type='Resize', scale=32)]), (32, 32)),
+        (config(pipeline=[dict(type='mmdet.Resize', scale=(1333, 800))]), (800, 1333)),
+        (config(pipeline=[*CROP, dict(type='Resize', scale=(96, 64))]), (64, 96)),
+        (config(pipeline=[*CROP, dict(type='RandomFlip'), dict(type='Pad', size=200)]), (200, 200)),
+        (config(pipeline=[dict(type='RandomChoiceResize', scales=[40, 80])]), (40, 40)),
         (config(pipeline=CROP, input_size=32), (32, 32)),
         (config(dict(type='A', data_preprocessor=dict(size=(8, 9))), CROP), (8, 9)),
         (Config(dict(model=dict(type='A'), data_preprocessor=dict(size=(8, 9)))), (8, 9)),
@@ -37,11 +43,20 @@ def test_where_the_size_is_found(cfg, size):
     assert config_image_size(cfg) == size
 
 
-def test_below_a_data_set_that_wraps_another():
+def test_below_data_sets_that_wrap_others():
     cfg = config(pipeline=CROP)
     inner = cfg.train_dataloader.dataset
-    cfg.train_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=inner)
+    repeated = dict(type='RepeatDataset', times=2, dataset=inner)
+    joined = dict(type='ConcatDataset', datasets=[repeated, dict(pipeline=[])])
+    cfg.train_dataloader.dataset = joined
     assert config_image_size(cfg) == (192, 192)
+    mixed = dict(type='MultiImageMixDataset', dataset=joined, pipeline=[dict(type='RandomFlip')])
+    cfg.train_dataloader.dataset = mixed
+    assert config_image_size(cfg) == (192, 192)
+    mixed['pipeline'].append(dict(type='Resize', scale=(48, 32)))
+    cfg.train_dataloader.dataset = mixed
+    said = 'the last Resize of the training pipeline'
+    assert find_config_image_size(cfg) == ((32, 48), said)
 
 
 @pytest.mark.parametrize(

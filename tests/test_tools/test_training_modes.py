@@ -24,6 +24,24 @@ def test_gradients_are_accumulated_over_steps(distilled, tmp_path):
     assert len([row for row in scalars(tmp_path) if 'loss_icc' in row]) == 4
 
 
+def test_a_strict_average_starts_from_a_plain_student(distilled, tmp_path):
+    """The student's file has no connectors, which an average that loads strictly wants."""
+    options, folder = distilled
+    plain = load(folder / 'iter_6.pth')['state_dict']
+    plain['decode_head.conv_seg.bias'] += 5
+    torch.save(dict(state_dict=plain), tmp_path / 'plain.pth')
+    config = tmp_path / 'average.py'
+    config.write_text(
+        f'_base_ = {str(ICKD)!r}\nload_from = {str(tmp_path / "plain.pth")!r}\n'
+        "custom_hooks = [dict(type='EMAHook', strict_load=True)]\n"
+    )
+    succeed(train(config, tmp_path, *options, 'train_cfg.max_iters=2', 'teacher_val=False'))
+    average = load(tmp_path / 'iter_2.pth')['state_dict']  # EMAHook saves the average there
+    assert average.keys() == plain.keys()
+    bias = 'decode_head.conv_seg.bias'
+    torch.testing.assert_close(average[bias], plain[bias], rtol=0, atol=0.1)
+
+
 def test_half_of_a_loss_twice_is_the_loss(distiller):
     """Two accumulated halves of a step give its gradient (batch norm in eval, so they agree)."""
     distiller.train()

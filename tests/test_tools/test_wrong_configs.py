@@ -8,13 +8,20 @@ from mmengine.registry import init_default_scope
 from support.forking import Forked
 from support.repository import ICKD, REPO, STUDENT, TEACHER, data_options
 
+from ickd_mm.commands.testing import prepare_testing
 from ickd_mm.commands.training import prepare_training
 from ickd_mm.registry import MODELS
 from ickd_mm.runtime.run_hooks import wanted_hooks
 
-spec = importlib.util.spec_from_file_location('train_tool', REPO / 'tools/train.py')
-tool = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tool)
+
+def read_tool(name):
+    spec = importlib.util.spec_from_file_location(f'{name}_tool', REPO / f'tools/{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+tool, test_tool = read_tool('train'), read_tool('test')
 
 
 def prepare(words):
@@ -40,7 +47,7 @@ OPTIONS = {
     f'{PAIR}.teacher=backbone.layer9': "teacher .* no module 'backbone.layer9'; nearest: .*layer4",
     f'{PAIR}.student=backbone': "student tap 'backbone' must give .* pick with backbone",
     f'{PAIR}.student=backbone[7]': r"student tap 'backbone\[7\]': cannot pick \[7\] from a tuple",
-    f'{PAIR}.teacher=decode_head.loss_decode': "'decode_head.loss_decode' ran 0 times .* once",
+    f'{PAIR}.teacher=decode_head.loss_decode': "'decode_head.loss_decode' did not run in forward",
     f'{PAIR}.student=backbone..layer4': "'backbone..layer4' is not a module path; write 'backbone",
     f'{PAIR}.student=4': 'a tap is a module path, got 4',
     f'{PAIR}.student=None': "pairs.loss_icc: 'student' is missing",
@@ -74,6 +81,12 @@ OPTIONS = {
     'model.student.backbone.depht=34': "depht",
     'model.student.decode_head.num_classes=three': 'student: cannot build EncoderDecoder',
     # The run
+    'custom_hooks.0.type=EMAHook': r"custom_hooks must be a list .* the config has none; write "
+    r'custom_hooks = \[dict\(\.\.\.\)\] in a config file that inherits this one',
+    'train_cfg.0.max_iters=3': "train_cfg must be a list to count in, the config has {'type'",
+    'model.student.neck.1.type=FPN': 'model.student.neck must be a list .*has none',
+    'activation_checkpointing=backbone': "student='backbone.layer4' carries no gradient: it is "
+    "inside activation_checkpointing='backbone'; tap 'backbone'",
     'teacher_val=yes': "teacher_val must be True or False, got 'yes'",
     'finite_check=stop': "finite_check must be a dict.* got 'stop'",
     'val_evaluator=None': 'teacher_val is set and val_evaluator is not',
@@ -170,6 +183,17 @@ def test_resuming_from_what_is_no_training_checkpoint(digits, teacher_file):
 def test_amp_with_another_wrapper(digits, teacher_file):
     with pytest.raises(ValueError, match=r"--amp needs .*'OptimWrapper', the config has 'Other'"):
         build(['optim_wrapper.type=Other'], digits, teacher_file, flags=['--amp'])
+
+
+def test_augmentation_at_test_time_that_the_config_does_not_have(digits):
+    words = [str(ICKD), 'a.pth', '--tta', '--data-root', str(digits)]
+    pipeline = 'tta_pipeline=[a]'
+    for more, said in (
+        ([], "--tta needs 'tta_pipeline' in the config, .* mmseg's .*/datasets/pascal_voc12.py"),
+        (['--cfg-options', pipeline], r"needs 'tta_model' .* = dict\(type='SegTTAModel'\)"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            prepare_testing(test_tool.parse_arguments([*words, *more]))
 
 
 @pytest.mark.slow

@@ -33,6 +33,8 @@ def inspect(args: argparse.Namespace) -> None:
     for match in found.matches:
         console.print(pair_table(match))
     console.print(cost_table(found))
+    where = 'The size of the images is from'
+    console.print(f'{where} {found.size_source}.', markup=False, highlight=False)
     if found.weights:
         console.print(f'The teacher: {found.weights}.', markup=False, highlight=False)
     if args.json is not None:

@@ -11,10 +11,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from ...distillers.pairs import PairConfig
-from ...distillers.trial import validate_pair
+from ...distillers.pairs import Pair, PairConfig
+from ...distillers.trial import build_pair, check_gradient
 from ...features.dry_run import dry_run_features
-from ...preflight.image_size import config_image_size
+from ...preflight.image_size import find_config_image_size
 from ...preflight.model_source import read_student, read_teacher
 from ...randomness import preserved_randomness
 from ...registry import is_distiller
@@ -47,11 +47,13 @@ class Inspection:
         models: 'model', or 'student' and 'teacher' -> what was found out about it.
         matches: the pairs of a distiller.
         weights: a note on the teacher's weights; empty without a teacher.
+        size_source: what says how large the images are.
     """
 
     models: dict[str, ModelReport]
     matches: list[Match] = field(default_factory=list)
     weights: str = ''
+    size_source: str = ''
 
 
 def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspection:
@@ -59,7 +61,7 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
 
     Args:
         cfg: any mmseg or mmpretrain config, distilled or not.
-        size: height and width of the images; by default :func:`config_image_size`.
+        size: height and width of the images; by default as the config says.
 
     Raises:
         KeyError, ValueError, TypeError, RuntimeError, FileNotFoundError: as training the config
@@ -68,34 +70,40 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
     if not isinstance(cfg.get('model'), dict):
         raise ValueError('the config holds no model dict')
     init_default_scope(cfg.get('default_scope') or 'mmengine')
-    size = size or config_image_size(cfg)
-    source = read_student(cfg.model, cfg.get('data_preprocessor'))
+    size, source = (size, '--shape') if size else find_config_image_size(cfg)
+    origin = read_student(cfg.model, cfg.get('data_preprocessor'))
     if not is_distiller(cfg.model):
-        return Inspection({'model': inspect_model(source.build('model'), size)})
+        report = inspect_model(origin.build('model'), size)
+        return Inspection({'model': report}, size_source=source)
     configs = PairConfig.read_all(cfg.model.get('pairs'))
-    student = source.build('student')
-    teacher = read_teacher(cfg.model, source).build('teacher')
+    student = origin.build('student')
+    teacher = read_teacher(cfg.model, origin).build('teacher')
     ours = dry_run_features(student, [c.student for c in configs], 'student', size)
     theirs = dry_run_features(teacher, [c.teacher for c in configs], 'teacher', size)
-    matches = [_match(c, ours[c.student], theirs[c.teacher], size) for c in configs]
-    models = {'student': inspect_model(student, size), 'teacher': inspect_model(teacher, size)}
-    return Inspection(models, matches, describe_weights(cfg.model.get('teacher_ckpt')))
+    matches = []
+    for config in configs:
+        features = ours[config.student], theirs[config.teacher]
+        check_gradient(student, config, ours, size)
+        with preserved_randomness(), torch.no_grad():
+            pair = build_pair(config, features, (student, teacher), size)
+            matches.append(_match(pair, *features))
+    models = {'student': inspect_model(student, size, 'student')}
+    models['teacher'] = inspect_model(teacher, size, 'teacher')
+    weights = describe_weights(cfg.model.get('teacher_ckpt'))
+    return Inspection(models, matches, weights, source)
 
 
-def _match(config: PairConfig, student: Tensor, teacher: Tensor, size: tuple[int, int]) -> Match:
-    with preserved_randomness(), torch.no_grad():
-        pair = config.build(student, teacher)
-        validate_pair(pair, student, teacher, size)
-        connector = nn.Identity() if pair.connector is None else pair.connector
-        connected = connector(torch.randn(student.shape))
+def _match(pair: Pair, student: Tensor, teacher: Tensor) -> Match:
+    connector = nn.Identity() if pair.connector is None else pair.connector
+    connected = connector(torch.randn(student.shape))
     return Match(
-        config.name,
-        config.student.path,
+        pair.name,
+        pair.student.path,
         tuple(student.shape[1:]),
         '' if pair.connector is None else type(connector).__name__,
         tuple(connected.shape[1:]),
         sum(p.numel() for p in connector.parameters()),
-        config.teacher.path,
+        pair.teacher.path,
         tuple(teacher.shape[1:]),
         str(pair.loss),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ...features.dry_run import IMAGES, dry_run
+from ...features.taps import Tap
 
 CONTAINERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
 
@@ -34,12 +35,19 @@ class Output:
         path: as a pair names it: ``backbone.layer4``, or ``backbone[3]`` in a tuple.
         shape: shape for a batch of N images, without N; None for what is not a tensor.
         why_not: why it cannot be tapped; empty where it can.
+        role: 'student' or 'teacher' if a model gives it in that role alone, else empty.
     """
 
     path: str
     kind: str
     shape: tuple[int, ...] | None
     why_not: str
+    role: str = ''
+
+    @property
+    def module(self) -> str:
+        """The module's own path."""
+        return Tap.parse(self.path).module
 
     @property
     def depth(self) -> int:
@@ -49,13 +57,14 @@ class Output:
 
 @dataclass(frozen=True)
 class ModelReport:
-    """A model of class ``kind``, as one forward in mode 'tensor' shows it.
+    """A model of class ``kind``, as one forward shows it, and for a student a training step.
 
     Attributes:
         size: height and width of its images.
         parameters: number of parameters, auxiliary heads included.
         flops: multiply-adds of matrix products, convolutions and attention, for one image.
         outputs: every module's outputs, in the order of the modules.
+        fault: why the forward did not come to its end; empty where it did.
     """
 
     kind: str
@@ -63,6 +72,7 @@ class ModelReport:
     parameters: int
     flops: int
     outputs: list[Output]
+    fault: str = ''
 
 
 class _Watch:
@@ -90,27 +100,60 @@ class _Watch:
         self.flops = self._counter.get_total_flops() // 2
 
 
-def inspect_model(model: BaseModel, size: tuple[int, int]) -> ModelReport:
-    """Run a model once, without arithmetic where possible, and note its modules' outputs.
+def inspect_model(model: BaseModel, size: tuple[int, int], role: str = 'model') -> ModelReport:
+    """Run a model without arithmetic where possible, and note its modules' outputs.
 
     Args:
-        model: any mmengine model with ``forward(images, mode='tensor')``; left as it was.
+        model: any mmengine model; left as it was.
         size: height and width of the images.
+        role: 'student', which is looked at in training too, 'teacher', or 'model' for either.
+
+    Raises:
+        RuntimeError: if none of its modules runs.
     """
     watch = _Watch(model)
-    dry_run(model, size, watch)
+    fault = _run(model, size, watch, role, trains=False)
+    flops, outputs = watch.flops // IMAGES, _all_outputs(model, watch)
+    if role != 'teacher':
+        fault = _run(model, size, watch, role, trains=True)
+        trained = _all_outputs(model, watch)
+        outputs = trained if role == 'student' else _merged(outputs, trained)
+    parameters = sum(p.numel() for p in model.parameters())
+    return ModelReport(type(model).__name__, size, parameters, flops, outputs, fault)
+
+
+def _run(model: BaseModel, size: tuple[int, int], watch: _Watch, role: str, trains: bool) -> str:
+    """Run a model; return why it did not come to its end, or ''."""
+    try:
+        dry_run(model, size, watch, role=role, trains=trains)
+    except RuntimeError as error:
+        if not watch.seen:
+            raise
+        return str(error)
+    return ''
+
+
+def _all_outputs(model: BaseModel, watch: _Watch) -> list[Output]:
     outputs: list[Output] = []
     for path, module in model.named_modules():
         if path:
             runs = watch.seen.get(module, [])
             outputs += _outputs(path, module, runs) if runs else [_idle(path, module, watch.seen)]
-    return ModelReport(
-        type(model).__name__,
-        size,
-        sum(p.numel() for p in model.parameters()),
-        watch.flops // IMAGES,
-        outputs,
-    )
+    return outputs
+
+
+def _merged(frozen: list[Output], trained: list[Output]) -> list[Output]:
+    """Return what a model gives as a teacher and as a student; said where the two differ."""
+    merged = []
+    for path in dict.fromkeys(o.module for o in (*trained, *frozen)):
+        ours, theirs = ([o for o in some if o.module == path] for some in (trained, frozen))
+        if ours != theirs:
+            ran = [o.shape is not None for o in ours], [o.shape is not None for o in theirs]
+            ours = [replace(o, role='student') for o in ours if any(ran[0]) or not any(ran[1])]
+            theirs = [replace(o, role='teacher') for o in theirs if any(ran[1])]
+            ours += theirs
+        merged += ours
+    return merged
 
 
 def _idle(path: str, module: nn.Module, seen: dict[nn.Module, list[Any]]) -> Output:
@@ -120,19 +163,20 @@ def _idle(path: str, module: nn.Module, seen: dict[nn.Module, list[Any]]) -> Out
     elif any(part in seen for part in module.modules()):
         reason = 'its forward is called past its hooks: tap its parts'
     else:
-        reason = "not run in mode 'tensor'"
+        reason = 'does not run'
     return Output(path, type(module).__name__, None, reason)
 
 
 def _outputs(path: str, module: nn.Module, runs: list[Any]) -> Iterator[Output]:
     kind = type(module).__name__
-    reason = f'runs {len(runs)} times, must be once' if len(runs) > 1 else ''
-    for place, value in _leaves(path, runs[-1]):
-        if isinstance(value, Tensor):
-            yield Output(place, kind, tuple(value.shape[1:]), reason)
-        else:
-            why = f'does not give a tensor: {type(value).__name__}'
-            yield Output(place, kind, None, reason or why)
+    for number, run in enumerate(runs, 1):
+        for place, value in _leaves(path if len(runs) == 1 else f'{path}#{number}', run):
+            if isinstance(value, Tensor) and value.dim():
+                yield Output(place, kind, tuple(value.shape[1:]), '')
+            else:
+                what = f'does not give a tensor: {type(value).__name__}'
+                why = 'gives one number' if isinstance(value, Tensor) else what
+                yield Output(place, kind, None, why)
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:

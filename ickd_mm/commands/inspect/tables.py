@@ -29,10 +29,12 @@ def modules_table(role: str, seen: ModelReport, outputs: list[Output]) -> Table:
     height, width = seen.size
     columns = (Column(heading, overflow='fold') for heading in ('path', 'class', 'output'))
     title = f'{role}: {seen.kind}, images {height}×{width}'
-    table = Table(*columns, title=title, title_justify='left')
+    caption = escape(f'Not complete: {seen.fault}') if seen.fault else None
+    table = Table(*columns, title=title, title_justify='left', caption=caption)
     for output in outputs:
         shape = shape_text(output.shape) if output.shape is not None else ''
-        note = ', '.join(filter(None, (shape, output.why_not)))
+        role = output.role and f'as a {output.role}'
+        note = ', '.join(filter(None, (shape, output.why_not, role)))
         style = 'dim' if output.why_not else None
         table.add_row(escape(output.path), output.kind, escape(note), style=style)
     return table

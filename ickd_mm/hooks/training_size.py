@@ -1,0 +1,45 @@
+"""Try the pairs with the size of the images that the run really trains on."""
+
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from torch import Tensor
+
+from ..randomness import preserved_randomness
+from ..registry import HOOKS
+from ..wrappers import unwrapped
+
+
+@HOOKS.register_module()
+class TrainingSizeHook(Hook):
+    """Compare one image of the training data with the size that the shapes were learned at.
+
+    A config need not say how large its images are, and a pipeline may do anything. The run's random
+    numbers stay as they are. Every distilled run gets this hook.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_train(self, runner: Runner) -> None:
+        """Take the first sample as training does, and check the pairs where the size differs.
+
+        Raises:
+            ValueError: if a pair's maps do not go together at that size.
+        """
+        loader, model = runner.train_dataloader, unwrapped(runner.model)
+        if not hasattr(loader.dataset, '__getitem__') or not hasattr(model, 'check_size'):
+            return
+        with preserved_randomness():
+            batch = loader.collate_fn([loader.dataset[0], loader.dataset[0]])
+            images = model.data_preprocessor(batch, True)['inputs']
+            if not isinstance(images, Tensor) or images.dim() != 4:
+                return
+            height, width = images.shape[-2], images.shape[-1]
+            result = 'every pair fits them'
+            try:
+                model.check_size((height, width))
+            except RuntimeError as error:  # no proof that training cannot: it runs otherwise
+                result = f'the pairs could not be tried with them: {error}'
+        print_log(f'Training images are {height}x{width}; {result}', 'current')
