@@ -35,6 +35,7 @@ setup: $(STAMP)
 $(STAMP): setup.cfg setup.py pyproject.toml constraints.txt
 	@case "$(STACK)" in openmmlab|onedl) ;; *) \
 	  echo "STACK must be openmmlab or onedl, got $(STACK)"; exit 2;; esac
+	@echo "Installing the stack $(STACK) into $(VENV): some minutes"
 	$(PYTHON) -m venv --clear $(VENV)
 	$(RUN) -m pip install -q -c constraints.txt -e '.[$(STACK),demo,dev,torchdistill]'
 	touch $@
