@@ -34,7 +34,9 @@ def try_pair(
         with preserved_randomness():
             pair = copy.deepcopy(pair)
             modules = [module for module in (pair.connector, pair.loss) if module is not None]
-            places = [p.device for module in modules for p in module.parameters()] or [torch.device('cpu')]
+            places = [p.device for module in modules for p in module.parameters()] or [
+                torch.device('cpu')
+            ]
             feature: Any = torch.randn(student, device=places[0])
             with torch.no_grad():
                 feature = pair.connector(feature) if pair.connector is not None else feature

@@ -52,3 +52,15 @@ def check_temperature(tau: float) -> float:
     if not 0 < tau < math.inf:
         raise ValueError(f'tau must be a finite number above 0, got {tau!r}')
     return tau
+
+
+def check_maps(grid: tuple[int, int], **maps: Tensor) -> None:
+    """Object to maps that the grid cannot cut; every message shows all of them."""
+    check_floating(**maps)
+    for name, x in maps.items():
+        if x.dim() != 4 or x.numel() == 0:
+            raise ValueError(f'{name} must be a non-empty (N, C, H, W) map, got {shown(maps)}')
+        if grid[0] > x.shape[2] or grid[1] > x.shape[3]:
+            raise ValueError(f'grid {grid} must not be finer than the map of {name}: {shown(maps)}')
+    if len({x.shape[:2] for x in maps.values()}) > 1:
+        raise ValueError(f'N and C must agree, got {shown(maps)}; a connector mends C')

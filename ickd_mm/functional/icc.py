@@ -12,6 +12,9 @@ adds to the loss
     normalize=True     ‖g/‖g‖ − h/‖h‖‖²  =  2 − 2 ⟨g, h⟩ / (‖g‖ ‖h‖)       the released code
     normalize=False    ‖g − h‖²                                            the paper
 
+With ``cross`` a student's channel is held against those of the teacher: g = B a. That is linear in
+the student's map, so it teaches from the first step, where G = F Fᵀ has a saddle.
+
 **Two routes** lead there. Where cells have many pixels, :func:`_rows_by_channels` builds the C×C
 matrices. Where they have few, those matrices are large and of low rank, and the P×P products of
 :func:`_rows_by_pixels` contain all the information, since
@@ -34,7 +37,7 @@ import torch
 from torch import Tensor
 
 from .cells import Grid, paired_blocks, parse_grid
-from .checks import check_floating, shown
+from .checks import check_maps, check_same_shape
 from .precision import work_dtype
 
 Part = tuple[Tensor, Tensor | None]
@@ -74,7 +77,7 @@ def _prepare(f: Tensor, normalize: bool, center: bool) -> tuple[Tensor, Tensor |
 
 
 def _dead(norms: Tensor) -> Tensor:
-    """Tell which rows count as zero: they are lost in the rounding of their cell's largest."""
+    """Tell which rows count as zero: lost in the rounding of their cell's largest."""
     eps = torch.finfo(norms.dtype).eps
     return norms <= eps * norms.amax((1, 2), True).clamp_min(1.0)
 
@@ -113,23 +116,31 @@ def _rows_by_channels(s: Tensor, t: Tensor, weight: Tensor | float | None, turns
     return rows.sum(), ((e + e.mT if turns else e.mT) @ s.mT).mT
 
 
-def _rows_by_pixels(s: Tensor, t: Tensor, weight: Tensor | float | None, turns: bool) -> Part:
-    """Normalised rows from P×P products.
+def _rows_by_products(*pairs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what each row adds, w and c, from the factors of ⟨g, g⟩, ⟨g, h⟩ and ⟨h, h⟩.
 
-    With w = 2 / (‖g‖ ‖h‖) and c = ⟨g, h⟩ / ‖g‖², a row's derivative is −w d⟨g, h⟩ + ½ w c d⟨g, g⟩,
-    and d⟨g, h⟩ = daᵀ (Aᵀ B) b + aᵀ (dAᵀ B) b: through the row's own channel, and through all
-    channels, which are its columns.
+    With w = 2 / (‖g‖ ‖h‖) and c = ⟨g, h⟩ / ‖g‖², a row's derivative is −w d⟨g, h⟩ + ½ w c d⟨g, g⟩.
     """
-    sss, stt, ttt = (s @ s.mT) @ s, (s @ t.mT) @ t, (t @ t.mT) @ t
-    gg, gh, hh = ((x * y).sum(1, keepdim=True) for x, y in ((sss, s), (stt, s), (ttt, t)))
+    gg, gh, hh = ((x * y).sum(1, keepdim=True) for x, y in pairs)
     g_norm, h_norm = gg.clamp_min(0.0).sqrt(), hh.clamp_min(0.0).sqrt()
     no_g, no_h = _dead(g_norm), _dead(h_norm)
     g_norm, h_norm = g_norm.masked_fill(no_g, 1.0), h_norm.masked_fill(no_h, 1.0)
     cos = (gh / (g_norm * h_norm)).clamp(-1.0, 1.0)
     rows = (2 - 2 * cos).masked_fill(no_g | no_h, 1.0).masked_fill(no_g & no_h, 0.0)
+    w = (2 / (g_norm * h_norm)).masked_fill(no_g | no_h, 0.0)
+    return rows, w, cos * h_norm / g_norm
+
+
+def _rows_by_pixels(s: Tensor, t: Tensor, weight: Tensor | float | None, turns: bool) -> Part:
+    """Normalised rows from P×P products.
+
+    Here d⟨g, h⟩ = daᵀ (Aᵀ B) b + aᵀ (dAᵀ B) b: through the row's own channel, and through all
+    channels, which are its columns.
+    """
+    sss, stt, ttt = (s @ s.mT) @ s, (s @ t.mT) @ t, (t @ t.mT) @ t
+    rows, w, c = _rows_by_products((sss, s), (stt, s), (ttt, t))
     if weight is None:
         return rows.sum(), None
-    w, c = (2 / (g_norm * h_norm)).masked_fill(no_g | no_h, 0.0), cos * h_norm / g_norm
     own, sw = sss.mul_(c).sub_(stt).mul_(w if turns else 0.0), s * w
     grad = own.baddbmm_(sw @ t.mT, t, alpha=-1).baddbmm_(sw.mul_(c) @ s.mT, s)
     return rows.sum(), grad.mul_(weight)
@@ -148,12 +159,28 @@ def _paper_by_pixels(s: Tensor, t: Tensor, weight: Tensor | float | None) -> Par
     return loss, None if weight is None else (aa @ s).sub_(ab @ t).mul_(4 * weight)
 
 
+def _crossed(
+    s: Tensor, t: Tensor, weight: Tensor | float | None, normalize: bool, turns: bool, few: bool
+) -> Part:
+    """The cross form: ⟨g, h⟩ = aᵀ (Bᵀ B) b, and ‖A Bᵀ − B Bᵀ‖² = Σ ⟨a − b, Bᵀ B (a − b)⟩."""
+    x = torch.cat([s, t], 2) if normalize else s - t
+    turned = (t @ t.mT) @ x if few else t @ (t.mT @ x)
+    if not normalize:
+        loss = (turned * x).sum()
+        return loss, None if weight is None else turned.mul_(2 * weight)
+    ss, tt = turned.tensor_split(2, 2)
+    rows, w, c = _rows_by_products((ss, s), (tt, s), (tt, t))
+    if weight is None:
+        return rows.sum(), None
+    return rows.sum(), ss.mul(c).sub_(tt).mul_(w if turns else 0.0).mul_(weight)
+
+
 class _ICCLoss(torch.autograd.Function):
     """The loss, with its gradient worked out beside it, block by block."""
 
     @staticmethod
     def forward(ctx: Any, student: Tensor, teacher: Tensor, *options: Any) -> Tensor:
-        grid, normalize, center, need_grad = options
+        grid, normalize, center, cross, need_grad = options
         dtype = work_dtype(student, teacher)
         images, channels = student.shape[:2]
         factor = 1 / (images * channels * grid[0] * grid[1] * (1 if normalize else channels))
@@ -165,9 +192,12 @@ class _ICCLoss(torch.autograd.Function):
                 s, scale = _prepare(ours.cut(student, few).to(dtype), normalize, center)
                 t, _ = _prepare(theirs.cut(teacher, few).to(dtype), normalize, center)
                 weight = factor / scale if need_grad else None
-                if normalize:
+                turns = s.shape[1] - center > 1
+                if cross:
+                    loss, part = _crossed(s, t, weight, normalize, turns, few)
+                elif normalize:
                     route = _rows_by_pixels if few else _rows_by_channels
-                    loss, part = route(s, t, weight, s.shape[1] - center > 1)
+                    loss, part = route(s, t, weight, turns)
                 else:
                     loss, part = (_paper_by_pixels if few else _paper_by_channels)(s, t, weight)
                 losses.append(loss)
@@ -183,23 +213,16 @@ class _ICCLoss(torch.autograd.Function):
         if torch.is_grad_enabled():
             raise RuntimeError('icc_loss has no second derivative; leave out create_graph=True')
         (grad,) = ctx.saved_tensors
-        return (grad * upstream).to(ctx.dtype), None, None, None, None, None
-
-
-def _check_maps(grid: tuple[int, int], **maps: Tensor) -> None:
-    """Object to maps that the grid cannot cut; every message shows all of them."""
-    check_floating(**maps)
-    for name, x in maps.items():
-        if x.dim() != 4 or x.numel() == 0:
-            raise ValueError(f'{name} must be a non-empty (N, C, H, W) map, got {shown(maps)}')
-        if grid[0] > x.shape[2] or grid[1] > x.shape[3]:
-            raise ValueError(f'grid {grid} must not be finer than the map of {name}: {shown(maps)}')
-    if len({x.shape[:2] for x in maps.values()}) > 1:
-        raise ValueError(f'N and C must agree, got {shown(maps)}; a connector mends C')
+        return (grad * upstream).to(ctx.dtype), *[None] * 6
 
 
 def icc_loss(
-    student: Tensor, teacher: Tensor, grid: Grid = 1, normalize: bool = True, center: bool = False
+    student: Tensor,
+    teacher: Tensor,
+    grid: Grid = 1,
+    normalize: bool = True,
+    center: bool = False,
+    cross: bool = False,
 ) -> Tensor:
     r"""Squared distance between the inter-channel correlations of two maps.
 
@@ -228,19 +251,23 @@ def icc_loss(
         normalize: see above.
         center: take each channel's mean over its cell away first, so that G holds covariances.
             A cell of one pixel has none: there the loss is 0.
+        cross: :math:`G_s = F_s F_t^\top` instead; the maps must have one size.
 
     Returns:
         A scalar, at least 0; at most 4 where ``normalize`` is set.
 
     Raises:
         TypeError: for what is not a floating-point tensor, or a grid that is not 1 or 2 integers.
-        ValueError: if N or C differ, a map is not 4-D or empty, or the grid is finer than it.
+        ValueError: if N or C differ, a map is not 4-D or empty, the grid is finer than it, or H or
+            W differ with ``cross``.
         RuntimeError: from a backward pass with ``create_graph=True``.
     """
     cells = parse_grid(grid)
-    _check_maps(cells, student=student, teacher=teacher)
+    check_maps(cells, student=student, teacher=teacher)
+    if cross:
+        check_same_shape(student, teacher, (4,), '(N, C, H, W)')
     need_grad = torch.is_grad_enabled() and student.requires_grad
-    return _ICCLoss.apply(student, teacher.detach(), cells, normalize, center, need_grad)
+    return _ICCLoss.apply(student, teacher.detach(), cells, normalize, center, cross, need_grad)
 
 
 def inter_channel_correlation(
@@ -264,7 +291,7 @@ def inter_channel_correlation(
         TypeError, ValueError: as :func:`icc_loss`.
     """
     rows, cols = parse_grid(grid)
-    _check_maps((rows, cols), x=x)
+    check_maps((rows, cols), x=x)
     with torch.autocast(x.device.type, enabled=False):
         bands = torch.tensor_split(x.to(work_dtype(x, x)), rows, dim=2)
         cells = [cell for band in bands for cell in torch.tensor_split(band, cols, dim=3)]

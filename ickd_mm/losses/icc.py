@@ -24,6 +24,7 @@ class ICKDLoss(nn.Module):
         normalize: True for the released row-normalised form, False for the paper's equation.
         center: take each channel's mean over its cell away first: covariances are compared.
         loss_weight: factor on the loss, finite and at least 0.
+        cross: correlate the student's channels with the teacher's; the maps must have one size.
 
     Raises:
         TypeError: if ``grid`` is not an integer or a pair of integers, or a switch is not a bool.
@@ -36,20 +37,22 @@ class ICKDLoss(nn.Module):
         normalize: bool = True,
         center: bool = False,
         loss_weight: float = 1.0,
+        cross: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in (('normalize', normalize), ('center', center)):
+        for name, value in (('normalize', normalize), ('center', center), ('cross', cross)):
             if not isinstance(value, bool):
                 raise TypeError(f'{name} must be True or False, got {value!r}')
         self.grid, self.normalize, self.center = parse_grid(grid), normalize, center
+        self.cross = cross
         self.loss_weight = checked_weight(loss_weight)
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Return the weighted loss of (N, C, H, W) against (N, C, H', W'), a scalar."""
-        loss = icc_loss(student, teacher, self.grid, self.normalize, self.center)
-        return self.loss_weight * loss
+        form = self.normalize, self.center, self.cross
+        return self.loss_weight * icc_loss(student, teacher, self.grid, *form)
 
     def extra_repr(self) -> str:
         """Show the settings in ``print(module)``."""
-        names = ('grid', 'normalize', 'center', 'loss_weight')
+        names = ('grid', 'normalize', 'center', 'cross', 'loss_weight')
         return ', '.join(f'{name}={getattr(self, name)}' for name in names)

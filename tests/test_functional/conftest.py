@@ -11,11 +11,11 @@ def cut(x, grid):
         yield from torch.tensor_split(band, grid[1], dim=3)
 
 
-def gram(cell, normalize, center):
-    f = cell.flatten(2)
+def gram(cell, other, normalize, center):
+    f, other = cell.flatten(2), other.flatten(2)
     if center:
-        f = f - f.mean(2, keepdim=True)
-    g = f @ f.mT
+        f, other = f - f.mean(2, keepdim=True), other - other.mean(2, keepdim=True)
+    g = f @ other.mT
     if not normalize:
         return g
     squares = g.square().sum(2, keepdim=True)
@@ -23,15 +23,15 @@ def gram(cell, normalize, center):
     return torch.where(dead, 0.0, g / torch.where(dead, 1.0, squares).sqrt())
 
 
-def formula(student, teacher, grid=(1, 1), normalize=True, center=False):
+def formula(student, teacher, grid=(1, 1), normalize=True, center=False, cross=False):
     """Value and gradient."""
     student = student.detach().double().requires_grad_()
     teacher = teacher.detach().double()
     images, channels = student.shape[:2]
     total = 0.0
     for ours, theirs in zip(cut(student, grid), cut(teacher, grid)):
-        difference = gram(ours, normalize, center) - gram(theirs, normalize, center)
-        total = total + difference.square().sum()
+        g = gram(ours, theirs if cross else ours, normalize, center)
+        total = total + (g - gram(theirs, theirs, normalize, center)).square().sum()
     loss = total / (images * channels * grid[0] * grid[1] * (1 if normalize else channels))
     return loss.detach(), torch.autograd.grad(loss, student)[0]
 

@@ -51,6 +51,11 @@ def test_blocks_hold_the_cells_of_tensor_split_once(data, limit):
     assert all(torch.equal(*both) for both in zip(copies, maps))
 
 
+def test_the_cross_form_needs_maps_of_one_size():
+    with pytest.raises(ValueError, match=r'H and W must agree, .*\(1, 8, 5, 4\)'):
+        icc_loss(torch.randn(1, 8, 4, 4), torch.randn(1, 8, 5, 4), cross=True)
+
+
 @pytest.mark.parametrize(('normalize', 'center'), [(True, False), (True, True), (False, False)])
 def test_blocks_do_not_change_the_result(monkeypatch, error, route, normalize, center):
     maps = pair((3, 40, 9, 8), (3, 40, 7, 8))

@@ -1,13 +1,16 @@
 """Value and gradient of the ICC loss against the float64 formula, and at the ends of float32."""
 
+import itertools
+
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ickd_mm.functional import icc_loss, inter_channel_correlation
 
-FORMS = [(True, False), (True, True), (False, False), (False, True)]
+SWITCHES = ('normalize', 'center', 'cross')
+FORMS = list(itertools.product([True, False], repeat=3))
 FUZZ = settings(
     max_examples=60,
     deadline=None,
@@ -42,17 +45,18 @@ def maps(draw):
     return student, teacher, grid
 
 
-@pytest.mark.parametrize(('normalize', 'center'), FORMS)
+@pytest.mark.parametrize(SWITCHES, FORMS)
 @FUZZ
 @given(drawn=maps())
-def test_independent_maps(exact, error, route, drawn, normalize, center):
-    loss, grad = value_and_grad(*drawn, normalize, center)
-    want, want_grad = exact(*drawn, normalize, center)
+def test_independent_maps(exact, error, route, drawn, normalize, center, cross):
+    assume(not cross or drawn[0].shape == drawn[1].shape)
+    loss, grad = value_and_grad(*drawn, normalize, center, cross)
+    want, want_grad = exact(*drawn, normalize, center, cross)
     assert error(loss, want, floor=1e-6) < 1e-5
     assert error(grad, want_grad, floor=1e-3) < 1e-5
 
 
-@pytest.mark.parametrize(('normalize', 'center'), FORMS)
+@pytest.mark.parametrize(SWITCHES, FORMS)
 @pytest.mark.parametrize(
     ('shape', 'grid'),
     [
@@ -63,14 +67,15 @@ def test_independent_maps(exact, error, route, drawn, normalize, center):
         ((1, 100, 16, 16), (16, 16)),
     ],
 )
-def test_sizes_of_real_maps(exact, error, shape, grid, normalize, center):
+def test_sizes_of_real_maps(exact, error, shape, grid, normalize, center, cross):
     torch.manual_seed(0)
     student, teacher = torch.randn(shape).relu(), torch.randn(shape).relu()
     student[:, ::7], teacher[:, 1::5] = 0, 0
-    loss, grad = value_and_grad(student, teacher, grid, normalize, center)
-    want, want_grad = exact(student, teacher, grid, normalize, center)
+    loss, grad = value_and_grad(student, teacher, grid, normalize, center, cross)
+    want, want_grad = exact(student, teacher, grid, normalize, center, cross)
     assert error(loss, want) < 1e-5
-    assert error(grad, want_grad) < 1e-5
+    # With one position per cell the cross form has no gradient.
+    assert error(grad, want_grad, floor=1e-6) < (3e-5 if cross else 1e-5)
 
 
 @pytest.mark.parametrize('center', [False, True])
@@ -84,12 +89,12 @@ def test_a_student_near_its_teacher(exact, error, shape, center):
     assert 0 <= loss < 1e-3
 
 
-@pytest.mark.parametrize(('normalize', 'center'), FORMS)
-def test_equal_maps(route, normalize, center):
+@pytest.mark.parametrize(SWITCHES, FORMS)
+def test_equal_maps(route, normalize, center, cross):
     torch.manual_seed(0)
     x = torch.randn(2, 64, 6, 6).relu()
     x[:, 0] = 0
-    loss, grad = value_and_grad(x, x.clone(), (2, 2), normalize, center)
+    loss, grad = value_and_grad(x, x.clone(), (2, 2), normalize, center, cross)
     assert 0 <= loss < 1e-5
     assert grad.isfinite().all()
     assert grad.abs().max() < 1e-4
@@ -152,6 +157,7 @@ def extreme(kind, exponent, shape):
     return (x.double() * 10.0**exponent).clamp(-limit, limit).float()
 
 
+@pytest.mark.parametrize('cross', [False, True])
 @pytest.mark.parametrize('center', [False, True])
 @settings(FUZZ, max_examples=200)
 @given(
@@ -161,14 +167,14 @@ def extreme(kind, exponent, shape):
     sides=st.tuples(st.integers(1, 5), st.integers(1, 5)),
 )
 def test_finite_maps_of_every_size_give_finite_numbers(
-    route, kinds, exponents, channels, sides, center
+    route, kinds, exponents, channels, sides, center, cross
 ):
     torch.manual_seed(0)
     student, teacher = (
         extreme(kind, exponent, (2, channels, side, side))
-        for kind, exponent, side in zip(kinds, exponents, sides)
+        for kind, exponent, side in zip(kinds, exponents, sides[:1] * 2 if cross else sides)
     )
-    loss, grad = value_and_grad(student, teacher, 1, True, center)
+    loss, grad = value_and_grad(student, teacher, 1, True, center, cross)
     assert 0 <= loss <= 4
     assert grad.isfinite().all()
     student.requires_grad_()
@@ -210,14 +216,27 @@ def test_centring_ignores_the_mean_of_a_cell_and_gives_no_gradient_along_it(erro
     assert means.abs().max() < 1e-6 * grad.abs().max()
 
 
-@pytest.mark.parametrize(('normalize', 'center'), FORMS)
+def test_the_cross_form_teaches_a_student_without_a_mean(error):
+    """G = F Fᵀ has no gradient along the mean of a map that has none; G = F_s F_tᵀ has."""
+    torch.manual_seed(0)
+    teacher = torch.randn(1, 16, 8, 8).relu()
+    student = torch.randn(1, 16, 8, 8)
+    student -= student.mean((2, 3), keepdim=True)
+    along = [
+        value_and_grad(student, teacher, 1, False, False, cross)[1].mean((2, 3)).norm()
+        for cross in (False, True)
+    ]
+    assert along[0] < 1e-6 * along[1]
+
+
+@pytest.mark.parametrize(SWITCHES, FORMS)
 @pytest.mark.parametrize('other', [(4, 5), (3, 3)])
-def test_gradcheck(route, other, normalize, center):
+def test_gradcheck(route, other, normalize, center, cross):
     torch.manual_seed(0)
     student = torch.randn(1, 4, 4, 5, dtype=torch.float64, requires_grad=True)
-    teacher = torch.randn(1, 4, *other, dtype=torch.float64)
+    teacher = torch.randn(1, 4, *((4, 5) if cross else other), dtype=torch.float64)
     assert torch.autograd.gradcheck(
-        lambda x: icc_loss(x, teacher, (2, 2), normalize, center), student
+        lambda x: icc_loss(x, teacher, (2, 2), normalize, center, cross), student
     )
 
 

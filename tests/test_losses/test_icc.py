@@ -50,7 +50,7 @@ def test_wrong_weight_is_refused(weight):
         ICKDLoss(loss_weight=weight)
 
 
-@pytest.mark.parametrize('switch', ['normalize', 'center'])
+@pytest.mark.parametrize('switch', ['normalize', 'center', 'cross'])
 def test_a_switch_must_be_a_boolean(switch):
     with pytest.raises(TypeError, match=f'{switch} must be True or False, got 2.0'):
         ICKDLoss(**{switch: 2.0})
@@ -60,4 +60,4 @@ def test_built_from_a_config():
     module = MODELS.build(dict(type='ickd_mm.ICKDLoss', grid=(2, 4), center=True, loss_weight=3.0))
     assert isinstance(module, ICKDLoss)
     assert not list(module.parameters())
-    assert 'grid=(2, 4), normalize=True, center=True, loss_weight=3.0' in repr(module)
+    assert 'grid=(2, 4), normalize=True, center=True, cross=False, loss_weight=3.0' in repr(module)
