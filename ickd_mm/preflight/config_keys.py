@@ -83,8 +83,8 @@ def check_keys(cfg: Config) -> None:
     if distils:
         takes = distiller_parameters(model)
         student = model.get('student')
-        for key in model:
-            if key not in takes and key != 'type' and isinstance(student, dict) and key in student:
+        for key in model if isinstance(student, dict) else ():
+            if key in student and key not in (*takes, 'type', '_scope_'):
                 raise KeyError(f'model.{key}: a distiller has none; write model.student.{key}')
         refuse_unknown(model, takes, 'model', silent=('type', '_scope_'))
         for key, parameter in takes.items():

@@ -7,7 +7,7 @@ from PIL import Image
 
 
 def make_data(root):
-    """Write the folders ``voc``, ``imagenet`` and ``cifar100``."""
+    """Write the folders ``voc``, ``imagenet``, ``cifar100`` and ``fashionmnist``."""
     rng = np.random.default_rng(0)
     masks = ('SegmentationClass', 'SegmentationClassAug')
     for folder in ('JPEGImages', *masks, 'ImageSets/Segmentation'):
@@ -32,4 +32,10 @@ def make_data(root):
     for split in ('train', 'test'):
         made = pickle.dumps(dict(data=pixels, fine_labels=[0, 1, 2, 3]))
         (root / 'cifar100/cifar-100-python' / split).write_bytes(made)
+    (root / 'fashionmnist').mkdir()
+    for split in ('train', 't10k'):  # a magic number, the sizes, the bytes
+        for kind, shape in (('images-idx3', (4, 28, 28)), ('labels-idx1', (4,))):
+            numbers = np.array([2048 + len(shape), *shape], '>i4').tobytes()
+            values = rng.integers(0, 10, shape, np.uint8).tobytes()
+            (root / f'fashionmnist/{split}-{kind}-ubyte').write_bytes(numbers + values)
     return root

@@ -23,7 +23,9 @@ from ickd_mm.preflight.model_source import student_config
 from ickd_mm.registry import type_name
 
 CONFIGS = Path(ickd_mm.__file__).parent / '.mim/configs'
-FOLDERS = dict(ImageNet='imagenet', CustomDataset='imagenet', CIFAR100='cifar100')
+FOLDERS = dict(
+    ImageNet='imagenet', CustomDataset='imagenet', CIFAR100='cifar100', FashionMNIST='fashionmnist'
+)
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 

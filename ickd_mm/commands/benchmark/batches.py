@@ -14,7 +14,8 @@ from ...preflight.model_source import student_config
 def random_batch(cfg: Config, images: int, size: tuple[int, int]) -> dict[str, Any]:
     """Return random images of ``size`` (H, W) with labels, as an mmseg or mmpretrain loader does.
 
-    The batch is ``dict(inputs=[(3, H, W) uint8, ...], data_samples=[...])``.
+    The batch is ``dict(inputs=[(C, H, W) uint8, ...], data_samples=[...])``; C is the number of
+    means in the student's preprocessor, or 3.
     """
     student = student_config(cfg.model, cfg.get('data_preprocessor'))
     samples: list[BaseDataElement] = []
@@ -32,5 +33,6 @@ def random_batch(cfg: Config, images: int, size: tuple[int, int]) -> dict[str, A
 
         labels = torch.randint(0, student.head.num_classes, (images,))
         samples = [DataSample().set_gt_label(label) for label in labels]
-    pixels = torch.randint(0, 256, (images, 3, *size), dtype=torch.uint8)
+    means = (student.get('data_preprocessor') or {}).get('mean') or (0, 0, 0)
+    pixels = torch.randint(0, 256, (images, len(means), *size), dtype=torch.uint8)
     return dict(inputs=list(pixels), data_samples=samples)

@@ -86,7 +86,7 @@ def run_all(
                         results.append(new)
                         text = '{name} seed={seed}: {metric} {score:.2f} in {seconds:.0f} s'
                         console.print(text.format(**new))
-                if running and time.monotonic() - looked >= LOOK:
+                if running and time.monotonic() - looked >= min(LOOK, EVERY):
                     looked, line = time.monotonic(), progress()
                     status.update(line)
                     if not console.is_terminal and looked - printed >= EVERY:
