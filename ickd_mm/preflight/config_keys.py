@@ -82,8 +82,8 @@ def check_keys(cfg: Config) -> None:
     distils = is_distiller(model)
     if distils:
         takes = distiller_parameters(model)
-        student = model.get('student')
-        for key in model if isinstance(student, dict) else ():
+        student = model['student'] if isinstance(model.get('student'), dict) else {}
+        for key in model:
             if key in student and key not in (*takes, 'type', '_scope_'):
                 raise KeyError(f'model.{key}: a distiller has none; write model.student.{key}')
         refuse_unknown(model, takes, 'model', silent=('type', '_scope_'))
