@@ -80,3 +80,24 @@ def test_the_long_schedule_is_its_kept_runs():
         if gain:
             differences = [values[seed] - alone[seed] for seed in alone]
             assert float(gain) == pytest.approx(statistics.mean(differences), abs=0.0501)
+
+
+def test_the_centred_table_is_its_kept_runs():
+    scores = {}
+    with open(DOCS / 'comparison/segmentation_centred_runs.csv', newline='') as file:
+        for row in csv.DictReader(file):
+            if row['at'] == '450' and row['config'] == 'ickd_s':
+                values = re.sub(r'.*=', '', row['varied']) or 'False'
+                scores.setdefault(values, {})[int(row['seed'])] = float(row['score'])
+    text = (DOCS / 'comparison.md').read_text(encoding='utf-8')
+    pattern = (
+        r'^\| (as released|`[^`]*True`), weight (\d+) \| (10, 11|0 to 4) \| \**([\d.]+) ± ([\d.]+)'
+    )
+    rows = re.findall(pattern, text, re.M)
+    assert len(rows) == 8
+    for form, weight, seeds, mean, sd in rows:
+        key = form.count('True') * 'True:' + f'{weight}.0' * ('True' in form)
+        kept = scores.get(key) or scores['True' if 'True' in form else 'False']
+        kept = [kept[seed] for seed in ((10, 11) if ',' in seeds else range(5))]
+        assert float(mean) == pytest.approx(statistics.mean(kept), abs=0.0501)
+        assert float(sd) == pytest.approx(statistics.stdev(kept), abs=0.0501)
