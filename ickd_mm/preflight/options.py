@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -118,10 +117,10 @@ def _check_new_key(cfg: Config, option: str, options: Mapping[str, Any], where: 
         elif part in node or new in KNOWN:
             node = node.get(part, {})
         else:
-            meant = f'{new}.type' in options or path == 'model.pairs' or 'type' in node
+            free = path == 'model.pairs' or path.endswith('.custom_keys')
+            meant = free or f'{new}.type' in options or 'type' in node
             known = {*node, *KNOWN.get(path, ())}
             near = difflib.get_close_matches(part, known, n=1, cutoff=0.8)
-            numbered = near and re.sub(r'\d', '', near[0]) == re.sub(r'\d', '', part)
-            if depth and near and not meant and not numbered and part not in known:
+            if depth and near and not meant and part not in known:
                 raise KeyError(f'{where}: no {part!r} in {path}; did you mean {near[0]!r}?')
             return
