@@ -44,7 +44,6 @@ SOMETHING = [
     'default_hooks.visualization.type',
     'default_hooks.checkpoints.type',  # deliberate: it has a type
     'train_dataloader.dataset.metainfo.classes',
-    'custom_hooks.0.type',
     'my_own_key',
     'randomness.seed',
 ]
