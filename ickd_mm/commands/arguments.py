@@ -6,9 +6,7 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.config import Config, DictAction
@@ -53,7 +51,6 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
         check_options(cfg, args.cfg_options)
-        check_places_in_lists(cfg, args.cfg_options)
         cfg.merge_from_dict(args.cfg_options)
     if args.data_root is not None:
         set_data_root(cfg, args.data_root)
@@ -63,31 +60,6 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.work_dir = os.path.join('work_dirs', Path(args.config).stem)
     start_processes_on_cpus(cfg)
     return cfg
-
-
-def check_places_in_lists(cfg: Config, options: Iterable[str]) -> None:
-    """Make sure that a number in a dotted key counts in a list that the config has.
-
-    mmengine would make a dict with the key '0' of it.
-
-    Raises:
-        KeyError: for ``custom_hooks.0.type`` where the config has no ``custom_hooks``.
-    """
-    for option in options:
-        node: Any = cfg
-        parts = option.split('.')
-        for place, part in enumerate(parts):
-            path = '.'.join(parts[:place])
-            if part.isdigit() and not isinstance(node, (list, tuple)):
-                got = 'has none' if node is None else f'has {node!r}'
-                raise KeyError(
-                    f'--cfg-options {option}: {path} must be a list to count in, the config {got}; '
-                    f'write {path} = [dict(...)] in a config file that inherits this one'
-                )
-            if part.isdigit():
-                node = node[int(part)] if int(part) < len(node) else None
-            else:
-                node = node.get(part) if isinstance(node, (Config, dict)) else None
 
 
 def end_processes() -> None:

@@ -40,7 +40,7 @@ def try_pair(
             feature: Any = torch.randn(student, device=places[0])
             with torch.no_grad():
                 feature = pair.connector(feature) if pair.connector is not None else feature
-            feature = tree_map(lambda x: x.detach().requires_grad_(), feature)
+            feature = tree_map(_as_leaf, feature)
             with torch.enable_grad():
                 loss: Any = pair.loss(feature, torch.randn(teacher, device=places[0]))
     except Exception as error:
@@ -54,11 +54,16 @@ def try_pair(
     return loss, feature
 
 
+def _as_leaf(x: Any) -> Any:
+    learns = isinstance(x, Tensor) and x.is_floating_point()
+    return x.detach().requires_grad_() if learns else x
+
+
 def _is_constant(loss: Tensor, feature: Any) -> bool:
     """Tell whether a loss has no gradient at all."""
     if not loss.requires_grad:
         return True
-    leaves = tree_flatten(feature)[0]
+    leaves = [x for x in tree_flatten(feature)[0] if getattr(x, 'requires_grad', False)]
     found = torch.autograd.grad(loss, leaves, allow_unused=True)
     return not any(gradient is not None and gradient.any() for gradient in found)
 

@@ -6,6 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import Tensor
+from torch.utils.data import IterableDataset
 
 from ..randomness import preserved_randomness
 from ..registry import HOOKS
@@ -29,7 +30,7 @@ class TrainingSizeHook(Hook):
             ValueError: if a pair's maps do not go together at that size.
         """
         loader, model = runner.train_dataloader, unwrapped(runner.model)
-        if not hasattr(loader.dataset, '__getitem__') or not hasattr(model, 'check_size'):
+        if isinstance(loader.dataset, IterableDataset) or not hasattr(model, 'check_size'):
             return
         with preserved_randomness():
             batch = loader.collate_fn([loader.dataset[0], loader.dataset[0]])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -52,7 +51,8 @@ def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
     Keys inside a dict with a ``type`` are left to what is built from it.
 
     Raises:
-        KeyError: for a key that nothing would read, with the nearest name or the one that is read.
+        KeyError: for a key that nothing would read, with the nearest name or the one that is read;
+            for ``custom_hooks.0.type`` where the config has no ``custom_hooks``.
     """
     takes = inspect.signature(Runner.__init__).parameters
     read = {*takes, *RUNNER_KEYS, *OWN_KEYS}
@@ -68,7 +68,7 @@ def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
                 f'change where its value went: {", ".join(copies[:3])}'
             )
         _check_preprocessor(cfg, option, options, where)
-        _check_new_key(cfg, option, options, where)
+        _check_path(cfg, option, options, where)
 
 
 def _copies(cfg: Config, variable: str, read: set[str]) -> Iterator[str]:
@@ -105,23 +105,29 @@ def _check_preprocessor(cfg: Config, option: str, options: Mapping[str, Any], wh
             raise KeyError(f'{where}: {owner} has its own; set {owner}.data_preprocessor{rest}')
 
 
-def _check_new_key(cfg: Config, option: str, options: Mapping[str, Any], where: str) -> None:
-    """Refuse a key that is new in a dict without a type, and nearly the name of another there."""
+def _check_path(cfg: Config, option: str, options: Mapping[str, Any], where: str) -> None:
+    """Refuse a number that counts in no list, and what is nearly another key of an untyped dict."""
     node: Any = dict(cfg.items())
     parts = option.split('.')
     for depth, part in enumerate(parts):
         path, new = '.'.join(parts[:depth]), '.'.join(parts[: depth + 1])
-        if isinstance(node, (list, tuple)) and part.isdigit() and int(part) < len(node):
-            node = node[int(part)]
+        if part.isdigit():  # mmengine would make a dict with the key '0' of it
+            if not isinstance(node, (list, tuple)):
+                got = 'has none' if not node else f'has {node!r}'
+                raise KeyError(
+                    f'{where}: {path} must be a list to count in, the config {got}; write '
+                    f'{path} = [dict(...)] in a config file that inherits this one'
+                )
+            node = node[int(part)] if int(part) < len(node) else None
         elif not isinstance(node, dict):
-            return
+            node = None
         elif part in node or new in KNOWN:
             node = node.get(part, {})
         else:
-            meant = f'{new}.type' in options or path == 'model.pairs' or 'type' in node
+            free = path == 'model.pairs' or path.endswith('.custom_keys')
+            meant = free or f'{new}.type' in options or 'type' in node
             known = {*node, *KNOWN.get(path, ())}
             near = difflib.get_close_matches(part, known, n=1, cutoff=0.8)
-            numbered = near and re.sub(r'\d', '', near[0]) == re.sub(r'\d', '', part)
-            if depth and near and not meant and not numbered and part not in known:
+            if depth and near and not meant and part not in known:
                 raise KeyError(f'{where}: no {part!r} in {path}; did you mean {near[0]!r}?')
-            return
+            node = None

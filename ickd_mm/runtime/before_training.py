@@ -26,14 +26,16 @@ from .samples import NamingPipeline, leaves
 def single_image_batches(loader: DataLoader) -> str:
     """Say why a loader gives batches of one image and what to do, or nothing where it does not.
 
-    A sampler without an end has no last batch.
+    A sampler without an end, or of unknown length, has no last batch that could be told.
     """
     size = loader.batch_size
     if size == 1:
         return 'train_dataloader.batch_size is 1: set another'
-    if size is None or loader.drop_last or 'Infinite' in type(loader.sampler).__name__:
+    sampler: Any = loader.sampler
+    endless = 'Infinite' in type(sampler).__name__ or not hasattr(sampler, '__len__')
+    if size is None or loader.drop_last or endless:
         return ''
-    count = len(loader.sampler)  # type: ignore[arg-type]
+    count = len(sampler)
     last = f'the last batch of train_dataloader is one image ({count} in batches of {size})'
     return f'{last}: set train_dataloader.drop_last=True' if count % size == 1 else ''
 

@@ -78,9 +78,11 @@ def watch_loading() -> None:
     @functools.wraps(load)
     def load_state_dict(module: Any, state_dict: Any, *args: Any, **kwargs: Any) -> None:
         wanted = dict(_tensors(unwrapped(module)))
-        before = {name: tensor._version for name, tensor in wanted.items()}
+        before = {name: (id(tensor), tensor._version) for name, tensor in wanted.items()}
         load(module, state_dict, *args, **kwargs)
-        missing = [name for name, tensor in wanted.items() if tensor._version == before[name]]
+        after = dict(_tensors(unwrapped(module)))  # a module may put new tensors in
+        same = ((name, (id(after[name]), after[name]._version)) for name in after)
+        missing = [name for name, state in same if before.get(name) == state]
         _report(state_dict, wanted, missing)
 
     @functools.wraps(load_runner)

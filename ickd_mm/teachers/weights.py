@@ -66,7 +66,12 @@ def restore(model: nn.Module, ckpt: str, needed: Collection[str] | None = None) 
         return needed is None or key in needed
 
     def belongs(key: str) -> bool:
-        """Whether a key that the model does not know is in a part that is needed."""
+        """Whether a key that the model does not know is in a part that is needed.
+
+        A single number is a counter: of steps, or of averaged models.
+        """
+        if getattr(weights[key], 'ndim', 0) == 0:
+            return False
         part, dot, _ = key.removeprefix(put).partition('.')
         return part in parts or not (dot or part == 'mask_token')
 

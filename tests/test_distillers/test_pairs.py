@@ -215,3 +215,28 @@ def test_a_loss_that_can_teach_one_channel_is_not(loss):
     maps = torch.zeros(2, 1, 4, 4), torch.zeros(2, 1, 4, 4)
     pair = read(loss=loss, connector=None).build(*maps)
     validate_pair(pair, *maps, size=(32, 32))
+
+
+@MODELS.register_module()
+class MapAndNothing(nn.Module):
+    """A connector that gives a map, what may be None, and a number of positions."""
+
+    def forward(self, x):
+        return x, None, torch.tensor(x[0, 0].numel())
+
+
+@MODELS.register_module()
+class FirstMap(nn.Module):
+    """A loss on the first of what such a connector gives."""
+
+    def forward(self, student, teacher):
+        return torch.nn.functional.mse_loss(student[0], teacher) / student[2]
+
+
+def test_a_connector_may_give_more_than_maps():
+    pair = build(
+        teacher=(2, 8, 4, 4),
+        connector=dict(type='ickd_mm.MapAndNothing'),
+        loss=dict(type='ickd_mm.FirstMap'),
+    )
+    validate_pair(pair, torch.zeros(2, 8, 4, 4), torch.zeros(2, 8, 4, 4), (32, 32))

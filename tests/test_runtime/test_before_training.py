@@ -1,6 +1,7 @@
 """What model and training data say about each other before the first iteration."""
 
 import importlib.util
+import itertools
 import re
 
 import pytest
@@ -118,6 +119,10 @@ def test_which_loaders_give_one_image(count, given, sampler, single):
     assert bool(single_image_batches(loader)) == single
     if 'Infinite' not in sampler.__name__:
         assert any(len(batch) == 1 for batch in loader) == single
+
+
+def test_a_sampler_without_a_length():
+    assert not single_image_batches(DataLoader([0], batch_size=4, sampler=itertools.count()))
 
 
 @pytest.mark.slow

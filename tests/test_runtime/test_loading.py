@@ -5,6 +5,7 @@ import torch
 from mmengine.runner import load_checkpoint
 from support.repository import ICKD, TEACHER, data_options, model_config
 from support.tools import train
+from torch import nn
 
 from ickd_mm.registry import MODELS
 from ickd_mm.runtime import loading, setup
@@ -78,6 +79,24 @@ def test_a_part_is_counted_and_a_whole_is_not_mentioned(student, said, tmp_path)
         f'Loaded {len(bare) - 2} of {len(bare)} tensors; not in the checkpoint, or of another '
         'shape: decode_head.conv_seg.weight, decode_head.conv_seg.bias'
     ]
+
+
+class Replacing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        self.weight = nn.Parameter(state_dict[f'{prefix}weight'])
+
+
+def test_a_model_that_replaces_its_tensors_is_filled(said, tmp_path):
+    setup()
+    torch.save({'weight': torch.ones(5)}, tmp_path / 'a.pth')
+    model = Replacing()
+    load_checkpoint(model, str(tmp_path / 'a.pth'))
+    assert model.weight.sum() == 5
+    assert not said
 
 
 def test_a_distiller_is_filled_by_a_students_checkpoint(distiller, said, tmp_path):

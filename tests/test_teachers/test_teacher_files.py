@@ -54,6 +54,10 @@ FILES = {
     'two prefixes': (
         lambda s: prefixed(s, 'module.encoder.'), ", read without the prefix 'module.encoder.'"
     ),
+    'an averaged model and its counter': (
+        lambda s: {'n_averaged': torch.tensor(9), **prefixed(s, 'module.')},
+        ", read without the prefix 'module.'; not used: 1 (n_averaged)",
+    ),
     'a prefix of bare keys': (
         lambda s: backbone(s, 'encoder.'),
         ", read without the prefix 'encoder.', read as the backbone alone",
