@@ -40,4 +40,8 @@ html_additional_pages = {'index': 'redirect.html'}
 templates_path = ['site']
 html_copy_source = False
 html_show_copyright = False
-html_theme_options = {'show_toc_level': 2, 'use_download_button': False}
+html_theme_options = {
+    'navbar_persistent': [],  # the search field is in the sidebar already
+    'show_toc_level': 2,
+    'use_download_button': False,
+}
