@@ -30,12 +30,13 @@ lint: setup
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
 
-# The site, from the pages and the docstrings; a warning is an error.
+# The site, from the pages and the docstrings. A warning is an error; -E, because pages that Sphinx
+# has read before give theirs only once.
 SITE ?= build/site
 DOCS_STAMP := $(VENV)/.docs
 
 docs: setup $(DOCS_STAMP)
-	$(RUN) -W ignore::FutureWarning -m sphinx -W --keep-going -q -c docs -d build/doctrees . $(SITE)
+	$(RUN) -W ignore::FutureWarning -m sphinx -E -W --keep-going -q -c docs -d build/doctrees . $(SITE)
 	@echo "The site's first page: $(SITE)/index.html"
 
 $(DOCS_STAMP): $(STAMP)
