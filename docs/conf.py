@@ -25,10 +25,12 @@ exclude_patterns = ['.*', 'data', 'work_dirs', 'build', 'dist', 'ickd_mm', 'test
 external_toc_path = 'docs/site/toc.yml'
 external_toc_exclude_missing = False
 myst_heading_anchors = 3
+napoleon_use_ivar = True
 autodoc_typehints = 'description'
 autodoc_typehints_description_target = 'documented_params'
 autodoc_member_order = 'bysource'
 autodoc_preserve_defaults = True
+toc_object_entries_show_parents = 'hide'
 python_maximum_signature_line_length = 60
 html_math_renderer = 'mathml'
 
