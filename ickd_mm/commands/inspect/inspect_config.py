@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ...distillers.pairs import Pair, PairConfig
 from ...distillers.trial import build_pair, check_gradient
 from ...features.dry_run import dry_run_features
-from ...preflight.image_size import find_config_image_size
+from ...preflight.image_size import config_image_size
 from ...preflight.model_source import read_student, read_teacher
 from ...randomness import preserved_randomness
 from ...registry import is_distiller
@@ -70,7 +70,7 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
     if not isinstance(cfg.get('model'), dict):
         raise ValueError('the config holds no model dict')
     init_default_scope(cfg.get('default_scope') or 'mmengine')
-    size, source = (size, '--shape') if size else find_config_image_size(cfg)
+    size, source = (size, '--shape') if size else config_image_size(cfg)
     origin = read_student(cfg.model, cfg.get('data_preprocessor'))
     if not is_distiller(cfg.model):
         report = inspect_model(origin.build('model'), size)
