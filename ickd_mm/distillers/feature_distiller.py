@@ -26,7 +26,7 @@ from ..teachers.normalization import make_renormalizer
 from ..teachers.options import TeacherOptions
 from ..teachers.weights import restore
 from .pairs import Pair, PairConfig
-from .trial import build_pair, check_checkpointing, check_gradient, try_pair, validate_pair
+from .trial import build_pair, check_checkpointing, try_pair, validate_pair
 
 _STATE_DICT_HOOKS = (
     '_state_dict_hooks',
@@ -162,8 +162,7 @@ class FeatureDistiller(BaseModel):
         pairs, self._shapes = [], {}
         for config in configs:
             features = ours[config.student], theirs[config.teacher]
-            check_gradient(self.student, config, ours, size)
-            pair = build_pair(config, features, (self.student, teacher), size)
+            pair = build_pair(config, ours, theirs, size)
             print_log(f'Distils {pair.describe(*features)}', 'current')
             if getattr(pair.loss, 'loss_weight', 1) == 0:
                 print_log(f'{pair.name} has weight 0: it changes nothing', 'current', 30)

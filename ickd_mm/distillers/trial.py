@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_map
 
@@ -129,24 +128,6 @@ def _reason(loss: nn.Module, feature: Any) -> str:
     return f'{text}: it has no gradient; does it detach or round what the student gives?'
 
 
-def check_gradient(
-    student: BaseModel, config: PairConfig, features: Capture, size: tuple[int, int]
-) -> None:
-    """Make sure that a pair's loss can reach the student.
-
-    Raises:
-        ValueError: if the feature carries no gradient, with the next tap that does.
-    """
-    if features.has_gradient(config.student):
-        return
-    other = tap_with_gradient(student, config.student, size)
-    remedy = f'tap {other!r}, or train what is before it' if other else 'tap a part that is trained'
-    raise ValueError(
-        f'pairs.{config.name}.student={config.student.path!r} carries no gradient: it is in frozen '
-        f'stages, or inside a reentrant activation checkpoint (with_cp); {remedy}'
-    )
-
-
 def check_checkpointing(pair: Pair, checkpointed: Any) -> None:
     """Make sure that a student tap is not inside mmengine's ``activation_checkpointing``.
 
@@ -163,30 +144,33 @@ def check_checkpointing(pair: Pair, checkpointed: Any) -> None:
             )
 
 
-def build_pair(
-    config: PairConfig, features: tuple[Tensor, Tensor], models: tuple, size: tuple[int, int]
-) -> Pair:
-    """Build a pair for the features of student and teacher, and try it.
+def build_pair(config: PairConfig, ours: Capture, theirs: Capture, size: tuple[int, int]) -> Pair:
+    """Build a pair for the features of student and teacher in a dry run, and try it.
 
-    Args:
-        config: the pair.
-        features: of the student and of the teacher.
-        models: the student and the teacher.
-        size: height and width of the images that give these features.
+    ``size`` is the height and width of the images that give these features.
 
     Raises:
-        ValueError: see :meth:`PairConfig.build` and :func:`validate_pair`; where a feature is not
-            a map, with a tap that gives one.
+        ValueError: if the student's feature carries no gradient, with the next tap that does; see
+            :meth:`PairConfig.build` and :func:`validate_pair`; where a feature is not a map, with
+            a tap that gives one.
     """
+    if not ours.has_gradient(config.student):
+        other = tap_with_gradient(ours.model, config.student, size)
+        remedy = f'tap {other!r}, or train what is before it' if other else 'tap what is trained'
+        raise ValueError(
+            f'pairs.{config.name}.student={config.student.path!r} carries no gradient: it is in '
+            f'frozen stages, or inside a reentrant activation checkpoint (with_cp); {remedy}'
+        )
+    features = ours[config.student], theirs[config.teacher]
     try:
         pair = config.build(*features)
         validate_pair(pair, [feature.shape for feature in features], size)
     except ValueError as error:
         hints = []
-        for role, feature, model in zip(('student', 'teacher'), features, models):
+        for role, feature, seen in zip(('student', 'teacher'), features, (ours, theirs)):
             tap: Tap = getattr(config, role)
             if feature.dim() != 4:
-                other = tap_with_map(model, tap, feature, role, size)
+                other = tap_with_map(seen.model, tap, feature, role, size)
                 hints += [f'; pairs.{config.name}.{role}={other!r} gives a map'] if other else []
         raise ValueError(f'{error}{"".join(hints)}') from error
     return pair

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from mmengine.model import BaseModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from .dry_run import dry_run
 from .outputs import Outputs
@@ -16,7 +15,7 @@ from .tokens import tokens_to_map
 
 
 def _outputs(
-    model: BaseModel, tap: Tap, role: str, size: tuple[int, int]
+    model: nn.Module, tap: Tap, role: str, size: tuple[int, int]
 ) -> Iterator[tuple[str, Any, bool]]:
     """Yield (path, output, gradient) of the modules that run once, in the order of their ends."""
     watch = Outputs(model, until=tap.module)
@@ -34,7 +33,7 @@ def _as_map(output: Any, size: tuple[int, int]) -> Any:
     return None
 
 
-def tap_with_gradient(model: BaseModel, tap: Tap, size: tuple[int, int]) -> str | None:
+def tap_with_gradient(model: nn.Module, tap: Tap, size: tuple[int, int]) -> str | None:
     """Name the first module after a student's tap, not deeper than it, whose map has a gradient."""
     after = False
     for name, output, gradient in _outputs(model, tap, 'student', size):
@@ -45,7 +44,7 @@ def tap_with_gradient(model: BaseModel, tap: Tap, size: tuple[int, int]) -> str 
 
 
 def tap_with_map(
-    model: BaseModel, tap: Tap, feature: Tensor, role: str, size: tuple[int, int]
+    model: nn.Module, tap: Tap, feature: Tensor, role: str, size: tuple[int, int]
 ) -> str | None:
     """Name a tap that gives a map: of the same tokens, else of what ends last inside the module."""
     if _is_map(_as_map(feature, size)):
