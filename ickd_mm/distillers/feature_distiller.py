@@ -65,6 +65,19 @@ class FeatureDistiller(BaseModel):
             key, what it held and what it may hold.
     """
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Build the student alone for tools that do not train.
+
+        mmseg's ``init_model``, ``benchmark.py`` and ``pytorch2torchscript.py`` say so to a model:
+        they set ``pretrained`` and ``train_cfg`` to None. The student is told the same.
+        """
+        told = {key: kwargs[key] for key in ('pretrained', 'train_cfg') if key in kwargs}
+        if not told or any(value is not None for value in told.values()):
+            return super().__new__(cls)
+        source = read_student(dict(kwargs, type=cls))
+        source.cfg.update(told)
+        return source.build('student')
+
     def __init__(
         self,
         student: dict | str | os.PathLike,

@@ -9,6 +9,8 @@ torchvision's operators         declared where its build does not match torch's
 ``scope``                       what a config inherits through ``ickd_mm::…`` keeps the scope
                                 that it was written for
 ``read_base``                   new-style configs inherit ``ickd_mm.configs.…``
+``distilled_config``            a tool that reads a student's key from a distiller's config is
+                                told which config it wants
 ==============================  ============================================================
 
 When a distiller is built or a tool starts, :func:`setup`, for every run of this process:
