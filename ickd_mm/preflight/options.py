@@ -24,6 +24,8 @@ RUNNER_KEYS = (
     'efficient_conv_bn_eval',
     'find_unused_parameters',
     'model_wrapper_cfg',
+    'runner_type',
+    'strategy',
     'sync_bn',
     'tta_model',
     'tta_pipeline',

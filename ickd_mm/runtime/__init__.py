@@ -23,6 +23,7 @@ When a distiller is built or a tool starts, :func:`setup`, for every run of this
 ``loading``                     a checkpoint that fills nothing of a model is an error
 ``before_training``             a runner compares its model with its training data
 ``run_hooks``                   every runner gets the hooks that a distilled run needs
+``strategies``                  strategies, FlexibleRunner's, refuse to train a distiller
 ==============================  ============================================================
 
 Both do nothing the second time. Nothing else in the package changes code that is not its own.
@@ -42,6 +43,7 @@ def setup() -> None:
     from .loading import watch_loading
     from .run_hooks import attach_to_runners
     from .samples import watch_loaders
+    from .strategies import refuse_distillers
 
     install_reader()
     install_writer()
@@ -50,3 +52,4 @@ def setup() -> None:
     watch_loading()
     check_before_training()
     attach_to_runners()
+    refuse_distillers()
