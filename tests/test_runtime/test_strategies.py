@@ -24,7 +24,7 @@ def flexible(distiller_cfg, digits, tmp_path, monkeypatch):
     cfg = Config.fromfile(ICKD)
     cfg.merge_from_dict(dict(option.split('=', 1) for option in data_options(digits)[:3]))
     cfg.train_cfg.update(max_iters=2, val_interval=2)
-    cfg.default_hooks.checkpoint.save_best = None  # mmengine's val() alone fails with it
+    cfg.default_hooks.checkpoint.save_best = None  # mmengine's val() fails with it
 
     def build(strategy):
         own = dict(runner_type='FlexibleRunner', strategy=dict(type=strategy))
