@@ -1,11 +1,11 @@
-# make demo | demo-full | test | test-fast | lint | setup      STACK=openmmlab (default) or STACK=onedl
+# make demo | demo-full | test | test-fast | lint | docs | package | setup      STACK=openmmlab (default) or STACK=onedl
 STACK ?= openmmlab
 PYTHON ?= python3
 VENV := .venv/$(STACK)
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.complete
 
-.PHONY: demo demo-full test test-fast lint setup
+.PHONY: demo demo-full test test-fast lint docs package setup
 
 demo: setup
 	$(RUN) tools/prepare_digits.py
@@ -29,6 +29,31 @@ lint: setup
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
+
+# The site, from the pages and the docstrings. A warning is an error; -E, because pages that Sphinx
+# has read before give theirs only once.
+SITE ?= build/site
+DOCS_STAMP := $(VENV)/.docs
+
+docs: setup $(DOCS_STAMP)
+	$(RUN) -W ignore::FutureWarning -m sphinx -E -W --keep-going -q -c docs -d build/doctrees . $(SITE)
+	@echo "The site's first page: $(SITE)/index.html"
+
+$(DOCS_STAMP): $(STAMP)
+	$(RUN) -m pip install -q -c constraints.txt -e '.[docs]'
+	touch $@
+
+# Source archive and wheel in dist/, the wheel from the archive, installed and read in a fresh environment.
+package:
+	$(PYTHON) -m venv --clear .venv/package
+	.venv/package/bin/python -m pip install -q -c constraints.txt build twine
+	rm -rf dist
+	.venv/package/bin/python -m build
+	.venv/package/bin/python -m twine check --strict dist/*
+	$(PYTHON) -m venv --clear .venv/installed
+	.venv/installed/bin/python -m pip install -q -c constraints.txt dist/*.whl
+	cd dist && ../.venv/installed/bin/python -c "import torch, ickd_mm; \
+	  print(ickd_mm.__version__, ickd_mm.ICKDLoss(grid=2)(torch.rand(1, 3, 4, 4), torch.rand(1, 3, 8, 8)))"
 
 setup: $(STAMP)
 

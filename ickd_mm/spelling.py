@@ -1,4 +1,4 @@
-"""The name that was probably meant."""
+"""Names in messages: the one that was probably meant, the first of many."""
 
 from __future__ import annotations
 
@@ -24,3 +24,9 @@ def refuse_unknown(
         if key not in (*known, *silent):
             allowed = f'it may hold {", ".join(known)}{did_you_mean(key, known)}'
             raise KeyError(f'{where}: unknown key {key!r}; {allowed}')
+
+
+def some(names: Iterable[str], most: int = 3) -> str:
+    """Return the first names, and '...' where there are more."""
+    listed = list(names)
+    return ', '.join(listed[:most] + ['...'] * (len(listed) > most))

@@ -4,8 +4,10 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from email import message_from_string
 from importlib.metadata import packages_distributions
@@ -45,6 +47,28 @@ def test_it_carries_every_config_and_tool(wheel):
             if file.is_file() and '__pycache__' not in file.parts:
                 assert f'ickd_mm/.mim/{file.relative_to(REPO)}' in names
     assert 'ickd_mm/.mim/model-index.yml' in names
+
+
+def test_it_carries_no_weights(wheel):
+    with zipfile.ZipFile(wheel) as files:
+        assert not [name for name in files.namelist() if name.endswith(('.pth', '.safetensors'))]
+    assert wheel.stat().st_size < 1e6
+
+
+def test_the_source_archive_holds_every_tracked_file(tmp_path):
+    """So that the tests run from it."""
+    if not (REPO / '.git').exists():
+        pytest.skip('not a checkout: git cannot say what is tracked')
+    tracked = succeed(['git', 'ls-files', '-z'], cwd=REPO).rstrip('\0').split('\0')
+    for name in tracked:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPO / name, tmp_path / name)
+    code = "from setuptools import build_meta; build_meta.build_sdist('dist')"
+    succeed([sys.executable, '-c', code], cwd=tmp_path)
+    (archive,) = (tmp_path / 'dist').glob('*.tar.gz')
+    with tarfile.open(archive) as files:
+        held = {name.partition('/')[2] for name in files.getnames()}
+    assert {*tracked} <= held
 
 
 def test_a_config_elsewhere_inherits_from_the_installed_wheel(wheel, tmp_path):

@@ -7,7 +7,6 @@ import argparse
 from mmengine.config import Config
 
 from ..checkpoint.resuming import choose_resume
-from ..distillers.trial import check_checkpointing
 from ..preflight.config_keys import check_keys, distiller_parameters, runner_class
 from ..preflight.data import check_data, check_teacher, leave_out_absent_parts
 from ..preflight.image_size import fill_input_size
@@ -37,8 +36,6 @@ def prepare_training(args: argparse.Namespace) -> Config:
     runner_class(cfg)
     if is_distiller(cfg.get('model')) and 'input_size' in distiller_parameters(cfg.model):
         fill_input_size(cfg)
-    if is_distiller(cfg.get('model')):
-        check_checkpointing(cfg.model.pairs, cfg.get('activation_checkpointing'))
     leave_out_absent_parts(cfg, LOADERS)
     check_data(cfg, LOADERS)
     check_teacher(cfg)

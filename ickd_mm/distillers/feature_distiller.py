@@ -12,7 +12,8 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..checkpoint.packing import OWN_PARTS
-from ..features.dry_run import dry_run, dry_run_features, image_channels
+from ..connectors import ConvConnector
+from ..features.dry_run import dry_run, dry_run_features
 from ..features.taps import Capture
 from ..preflight.image_size import image_size
 from ..preflight.model_source import locate_weights, read_student, read_teacher
@@ -26,7 +27,7 @@ from ..teachers.options import TeacherOptions
 from ..teachers.weights import restore
 from .pairs import Pair, PairConfig
 from .summary import about_cost, about_teacher
-from .trial import build_pair, check_gradient, validate_pair, validate_single_image
+from .trial import build_pair, check_checkpointing, try_pair, validate_pair
 
 _STATE_DICT_HOOKS = (
     '_state_dict_hooks',
@@ -97,7 +98,7 @@ class FeatureDistiller(BaseModel):
             text = "a data_preprocessor beside the student's own isn't used"
             print_log(f'{text}: set model.student.data_preprocessor', 'current', 30)
         weights = locate_weights(teacher_ckpt, teacher_source.origin)
-        size = image_size(student_source.cfg, input_size)
+        size, _ = image_size(student_source.cfg, input_size)
         student_model = student_source.build('student')
         for step in ('train_step', '_run_forward'):
             if getattr(type(student_model), step) is not getattr(BaseModel, step):
@@ -164,47 +165,49 @@ class FeatureDistiller(BaseModel):
         teacher: Any = theirs.model
         taps = [c.teacher for c in configs]
         ours = dry_run_features(self.student, [c.student for c in configs], 'student', size)
-        preprocessors = self.student.data_preprocessor, teacher.data_preprocessor
-        channels = image_channels(self.student), image_channels(teacher)
-        how = make_renormalizer(*preprocessors, channels), theirs.changed(), options, size, source
-        self.teacher = FrozenTeacher(teacher, taps, *how)
+        renormalize = make_renormalizer(self.student, teacher)
+        self.teacher = FrozenTeacher(
+            teacher, taps, renormalize, theirs.changed(), options, size, source
+        )
         self._student_copies = ours.changed()
         pairs, self._shapes = [], {}
         for config in configs:
             features = ours[config.student], theirs[config.teacher]
-            check_gradient(self.student, config, ours, size)
-            pair = build_pair(config, features, (self.student, teacher), size)
+            pair = build_pair(config, ours, theirs, size)
             if getattr(pair.loss, 'loss_weight', 1) == 0:
                 print_log(f'{pair.name} has weight 0: it changes nothing', 'current', 30)
             pairs.append(pair)
             self._shapes[pair.name] = features[0].shape, features[1].shape
         return pairs
 
-    def check_single_image(self, where: str) -> None:
-        """Make sure that the pairs can train on a batch of one image.
+    def check_training(
+        self, size: tuple[int, int] | None, one_image: str = '', checkpointed: Any = None
+    ) -> None:
+        """Try every pair as a run is going to train it.
+
+        Args:
+            size: height and width of the training images; None if they do not show it.
+            one_image: where a batch of one image comes from, and what to do; empty if nowhere.
+            checkpointed: mmengine's ``activation_checkpointing``.
 
         Raises:
-            ValueError: naming the pair that cannot, and ``where`` such a batch comes from.
+            ValueError: naming the pair that cannot train so.
         """
         for pair in self.pairs:
-            validate_single_image(pair, *self._shapes[pair.name], where)
-
-    def check_size(self, size: tuple[int, int]) -> None:
-        """Try every pair with images of another size than the one that was expected.
-
-        Raises:
-            ValueError: if a pair's maps do not go together then; see :func:`validate_pair`.
-        """
-        if size == self._size:
-            return
-        taps = [pair.student for pair in self.pairs]
-        ours = dry_run_features(self.student, taps, 'student', size)
-        theirs = self.teacher.dry_features(size)
-        for pair in self.pairs:
-            features = ours[pair.student], theirs[pair.teacher]
-            validate_pair(pair, *features, size, 'the size of the training images')
-            self._shapes[pair.name] = features[0].shape, features[1].shape
-        self._size = size
+            check_checkpointing(pair, checkpointed)
+        if size not in (None, self._size):
+            taps = [pair.student for pair in self.pairs]
+            ours = dry_run_features(self.student, taps, 'student', size)
+            theirs = dry_run_features(self.teacher.model, self.teacher.taps, 'teacher', size)
+            for pair in self.pairs:
+                shapes = ours[pair.student].shape, theirs[pair.teacher].shape
+                validate_pair(pair, shapes, size, 'the size of the training images')
+                self._shapes[pair.name] = shapes
+            self._size = size
+        for pair in self.pairs if one_image else ():
+            norm = f", or pairs.{pair.name}.connector.norm_cfg=dict(type='GN', num_groups=1)"
+            remedy = one_image + norm * isinstance(pair.connector, ConvConnector)
+            try_pair(pair, self._shapes[pair.name], remedy, images=1)
 
     def summary(self) -> str:
         """Return what is distilled, a line each: the teacher, the pairs, what they add."""

@@ -7,21 +7,31 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_map
 
-from ..connectors import ConvConnector
 from ..features.alternatives import tap_with_gradient, tap_with_map
+from ..features.dry_run import IMAGES
 from ..features.taps import Capture, Tap
 from ..randomness import preserved_randomness
 from .pairs import Pair, PairConfig, shape_text
 
 
 def try_pair(
-    pair: Pair, student: Sequence[int], teacher: Sequence[int], remedy: str
+    pair: Pair,
+    shapes: Sequence[Sequence[int]],
+    remedy: str,
+    images: int = IMAGES,
+    scale: float = 1.0,
 ) -> tuple[Tensor, Any]:
-    """Run a copy of a pair once on random features of these shapes.
+    """Run a copy of a pair once on random features.
+
+    Args:
+        pair: the pair.
+        shapes: of the features of student and teacher.
+        remedy: what to do if it does not run, for the message.
+        images: how many there are, whatever the shapes say.
+        scale: standard deviation of the features.
 
     Returns:
         The loss, and what came out of the connector, a leaf of the loss's graph.
@@ -30,23 +40,23 @@ def try_pair(
         ValueError: naming the pair, both taps and shapes, the reason and the ``remedy``, if
             connector or loss refuses them or the loss is not a scalar.
     """
+    student, teacher = ((images, *shape[1:]) for shape in shapes)
     try:
         with preserved_randomness():
             pair = copy.deepcopy(pair)
             modules = [module for module in (pair.connector, pair.loss) if module is not None]
-            places = [p.device for module in modules for p in module.parameters()] or [
-                torch.device('cpu')
-            ]
-            feature: Any = torch.randn(student, device=places[0])
+            places = [p.device for module in modules for p in module.parameters()]
+            device = places[0] if places else torch.device('cpu')
+            feature: Any = scale * torch.randn(student, device=device)
             with torch.no_grad():
                 feature = pair.connector(feature) if pair.connector is not None else feature
             feature = tree_map(_as_leaf, feature)
             with torch.enable_grad():
-                loss: Any = pair.loss(feature, torch.randn(teacher, device=places[0]))
+                loss: Any = pair.loss(feature, scale * torch.randn(teacher, device=device))
     except Exception as error:
         raise ValueError(
-            f'pairs.{pair.name}: student {pair.student.path!r} {tuple(student)} and teacher '
-            f'{pair.teacher.path!r} {tuple(teacher)} do not go together: {error}; {remedy}'
+            f'pairs.{pair.name}: student {pair.student.path!r} {student} and teacher '
+            f'{pair.teacher.path!r} {teacher} do not go together: {error}; {remedy}'
         ) from error
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         got = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
@@ -70,12 +80,11 @@ def _is_constant(loss: Tensor, feature: Any) -> bool:
 
 def validate_pair(
     pair: Pair,
-    student: Tensor,
-    teacher: Tensor,
+    shapes: Sequence[Sequence[int]],
     size: tuple[int, int],
     source: str = 'model.input_size sets another size',
 ) -> None:
-    """Try a pair on random features of the shapes of these two.
+    """Try a pair on random features of the shapes of student and teacher.
 
     ``size``, height and width of the images that give these shapes, and ``source``, what says so,
     are for messages.
@@ -84,35 +93,21 @@ def validate_pair(
         ValueError: see :func:`try_pair`; also if the loss is the same whatever the student gives.
     """
     at = f'these are the shapes for images of {size[0]}x{size[1]}, {source}'
-    shapes = tuple(student.shape), tuple(teacher.shape)
-    loss, feature = try_pair(pair, *shapes, at)
+    loss, feature = try_pair(pair, shapes, at)
     if getattr(pair.loss, 'loss_weight', 1) == 0 or not _is_constant(loss, feature):
         return
-    # Before init_weights, or between two images alone, a loss that teaches may have no gradient.
     ready = copy.deepcopy(pair)
     with preserved_randomness():
         ready.init_weights()
-    ours, theirs = ((2 * shape[0], *shape[1:]) for shape in shapes)
-    loss, feature = try_pair(ready, ours, theirs, at)
-    if _is_constant(loss, feature):
-        raise ValueError(
-            f'pairs.{pair.name}.loss: {pair.loss} is {loss.item():.3g} whatever the student gives, '
-            f'here {_reason(pair.loss, feature)}'
-        )
-
-
-def validate_single_image(
-    pair: Pair, student: Sequence[int], teacher: Sequence[int], where: str
-) -> None:
-    """Try a pair on features of one image; the shapes are those for two.
-
-    Raises:
-        ValueError: if connector or loss refuses them, saying ``where`` such a batch comes from.
-    """
-    if isinstance(pair.connector, ConvConnector):
-        where += f", or pairs.{pair.name}.connector.norm_cfg=dict(type='GN', num_groups=1)"
-    ours, theirs = ((shape[0] // 2, *shape[1:]) for shape in (student, teacher))
-    try_pair(pair, ours, theirs, where)
+    # A loss that teaches may be constant before init_weights, between two images, or past a margin.
+    for scale in (1.0, 0.01, 100.0):
+        loss, feature = try_pair(ready, shapes, at, 2 * IMAGES, scale)
+        if not _is_constant(loss, feature):
+            return
+    raise ValueError(
+        f'pairs.{pair.name}.loss: {pair.loss} is {loss.item():.3g} whatever the student gives, '
+        f'here {_reason(pair.loss, feature)}'
+    )
 
 
 def _reason(loss: nn.Module, feature: Any) -> str:
@@ -133,65 +128,49 @@ def _reason(loss: nn.Module, feature: Any) -> str:
     return f'{text}: it has no gradient; does it detach or round what the student gives?'
 
 
-def check_gradient(
-    student: BaseModel, config: PairConfig, features: Capture, size: tuple[int, int]
-) -> None:
-    """Make sure that a pair's loss can reach the student.
+def check_checkpointing(pair: Pair, checkpointed: Any) -> None:
+    """Make sure that a student tap is not inside mmengine's ``activation_checkpointing``.
 
-    Raises:
-        ValueError: if the feature carries no gradient, with the next tap that does.
-    """
-    if features.has_gradient(config.student):
-        return
-    other = tap_with_gradient(student, config.student, size)
-    remedy = f'tap {other!r}, or train what is before it' if other else 'tap a part that is trained'
-    raise ValueError(
-        f'pairs.{config.name}.student={config.student.path!r} carries no gradient: it is in frozen '
-        f'stages, or inside a reentrant activation checkpoint (with_cp); {remedy}'
-    )
-
-
-def check_checkpointing(pairs: dict, modules: Any) -> None:
-    """Make sure that no student tap is inside what ``activation_checkpointing`` names.
-
-    mmengine checkpoints there without recording what happens inside.
+    What happens inside is not recorded.
 
     Raises:
         ValueError: naming the pair, its tap, and what to tap.
     """
-    for module in [modules] if isinstance(modules, str) else modules or ():
-        for config in PairConfig.read_all(pairs):
-            if config.student.module.startswith(f'{module}.'):
-                raise ValueError(
-                    f'pairs.{config.name}.student={config.student.path!r} carries no gradient: '
-                    f"it is inside activation_checkpointing='{module}'; tap {module!r}"
-                )
+    for module in [checkpointed] if isinstance(checkpointed, str) else checkpointed or ():
+        if pair.student.module.startswith(f'{module}.'):
+            raise ValueError(
+                f'pairs.{pair.name}.student={pair.student.path!r} carries no gradient: '
+                f"it is inside activation_checkpointing='{module}'; tap {module!r}"
+            )
 
 
-def build_pair(
-    config: PairConfig, features: tuple[Tensor, Tensor], models: tuple, size: tuple[int, int]
-) -> Pair:
-    """Build a pair for the features of student and teacher, and try it.
+def build_pair(config: PairConfig, ours: Capture, theirs: Capture, size: tuple[int, int]) -> Pair:
+    """Build a pair for the features of student and teacher in a dry run, and try it.
 
-    Args:
-        config: the pair.
-        features: of the student and of the teacher.
-        models: the student and the teacher.
-        size: height and width of the images that give these features.
+    ``size`` is the height and width of the images that give these features.
 
     Raises:
-        ValueError: see :meth:`PairConfig.build` and :func:`validate_pair`; where a feature is not
-            a map, with a tap that gives one.
+        ValueError: if the student's feature carries no gradient, with the next tap that does; see
+            :meth:`PairConfig.build` and :func:`validate_pair`; where a feature is not a map, with
+            a tap that gives one.
     """
+    if not ours.has_gradient(config.student):
+        other = tap_with_gradient(ours.model, config.student, size)
+        remedy = f'tap {other!r}, or train what is before it' if other else 'tap what is trained'
+        raise ValueError(
+            f'pairs.{config.name}.student={config.student.path!r} carries no gradient: it is in '
+            f'frozen stages, or inside a reentrant activation checkpoint (with_cp); {remedy}'
+        )
+    features = ours[config.student], theirs[config.teacher]
     try:
         pair = config.build(*features)
-        validate_pair(pair, *features, size)
+        validate_pair(pair, [feature.shape for feature in features], size)
     except ValueError as error:
         hints = []
-        for role, feature, model in zip(('student', 'teacher'), features, models):
+        for role, feature, seen in zip(('student', 'teacher'), features, (ours, theirs)):
             tap: Tap = getattr(config, role)
             if feature.dim() != 4:
-                other = tap_with_map(model, tap, feature, role, size)
+                other = tap_with_map(seen.model, tap, feature, role, size)
                 hints += [f'; pairs.{config.name}.{role}={other!r} gives a map'] if other else []
         raise ValueError(f'{error}{"".join(hints)}') from error
     return pair

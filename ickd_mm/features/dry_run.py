@@ -118,7 +118,6 @@ def dry_run(
     *watches: AbstractContextManager,
     role: str = 'model',
     trains: bool = False,
-    dtype: torch.dtype = torch.float32,
     layout: torch.memory_format = torch.contiguous_format,
 ) -> bool:
     """Run a model once on ``IMAGES`` images, and leave it as it was.
@@ -135,7 +134,6 @@ def dry_run(
         watches: entered around the forward alone; entered again for another attempt.
         role: 'student', 'teacher' or 'model', for messages.
         trains: run it as it trains.
-        dtype: of the images.
         layout: memory format of the images.
 
     Returns:
@@ -147,7 +145,8 @@ def dry_run(
     """
     ways = [('tensor', False), ('tensor', True)]
     furthest: list[nn.Module] = []
-    device = next((p.device for p in model.parameters()), torch.device('cpu'))
+    weights = [p for p in model.parameters() if p.is_floating_point()] or [torch.zeros(())]
+    device, dtype = weights[0].device, weights[0].dtype
     for fake in (True, False):
         for mode, sampled in [('loss', True)] * trains + ways:
             progress = _Progress()

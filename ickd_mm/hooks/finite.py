@@ -16,9 +16,8 @@ from torch import Tensor
 from ..checkpoint.packing import OWN_PARTS
 from ..randomness import preserved_randomness
 from ..registry import HOOKS
+from ..spelling import some
 from ..wrappers import unwrapped
-
-_SHOWN = 3
 
 
 @HOOKS.register_module()
@@ -122,8 +121,7 @@ class FiniteCheckHook(Hook):
 
     def _describe(self, names: list[str], values: dict[str, float]) -> str:
         pairs = {name.split('.')[1] for name in names if name.startswith(OWN_PARTS)}
-        some = ', '.join(names[:_SHOWN]) + ', ...' * (len(names) > _SHOWN)
-        text = f'the gradients of {len(names)} parameters are not finite ({some})'
+        text = f'the gradients of {len(names)} parameters are not finite ({some(names)})'
         if pairs:
             text += f', among them what pair {", ".join(sorted(pairs))} trains'
         losses = (f'{key} {value:g}' for key, value in values.items())

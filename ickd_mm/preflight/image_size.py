@@ -13,7 +13,7 @@ from .model_source import student_config
 DEFAULT_SIZE = (224, 224)
 
 
-def find_image_size(
+def image_size(
     student: Mapping[str, Any], given: Any = None, pipeline: Iterable[Mapping[str, Any]] = ()
 ) -> tuple[tuple[int, int], str]:
     """Return height and width of a student's training images, and what says so.
@@ -42,34 +42,21 @@ def find_image_size(
     return ((size, size) if isinstance(size, int) else (size[0], size[1])), source
 
 
-def image_size(
-    student: Mapping[str, Any], given: Any = None, pipeline: Iterable[Mapping[str, Any]] = ()
-) -> tuple[int, int]:
-    """Return the size alone; see :func:`find_image_size`."""
-    return find_image_size(student, given, pipeline)[0]
-
-
-def find_config_image_size(cfg: Config) -> tuple[tuple[int, int], str]:
-    """Return the size of the images that a whole config trains on, and what says so."""
+def config_image_size(cfg: Config) -> tuple[tuple[int, int], str]:
+    """Return the size of the images that a config trains on, distilled or not, and what says so."""
     student = student_config(cfg.model, cfg.get('data_preprocessor'))
-    return find_image_size(student, cfg.model.get('input_size'), _pipeline(cfg))
-
-
-def config_image_size(cfg: Config) -> tuple[int, int]:
-    """Return height and width of the images that a whole config trains on, distilled or not."""
-    return find_config_image_size(cfg)[0]
+    return image_size(student, cfg.model.get('input_size'), _pipeline(cfg))
 
 
 def fill_input_size(cfg: Config) -> None:
     """Give a distiller's config the size of its training pipeline where nothing else says a size.
 
     A distiller sees its own dict alone: ``input_size``, and the size that the student's
-    preprocessor pads to, but no pipeline. :class:`ickd_mm.hooks.training_size.TrainingSizeHook`
-    compares with the training images themselves.
+    preprocessor pads to, but no pipeline.
     """
     student = student_config(cfg.model, cfg.get('data_preprocessor'))
     if cfg.model.get('input_size') is None and not _padded_size(student):
-        cfg.model.input_size = image_size(student, pipeline=_pipeline(cfg))
+        cfg.model.input_size = image_size(student, pipeline=_pipeline(cfg))[0]
 
 
 def _padded_size(student: Mapping[str, Any]) -> Any:

@@ -34,16 +34,9 @@ RUNNER_KEYS = (
 KNOWN = {
     'env_cfg': ('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit'),
     'optim_wrapper.paramwise_cfg': (
-        'bias_decay_mult',
-        'bias_lr_mult',
-        'bypass_duplicate',
-        'custom_keys',
-        'dcn_offset_lr_mult',
-        'dwconv_decay_mult',
-        'flat_decay_mult',
-        'norm_decay_mult',
-    ),
-}
+        'bias_decay_mult', 'bias_lr_mult', 'bypass_duplicate', 'custom_keys', 'dcn_offset_lr_mult',
+        'dwconv_decay_mult', 'flat_decay_mult', 'norm_decay_mult'),
+}  # fmt: skip
 """What mmengine reads from dicts that nothing is built from; unknown keys in them are ignored."""
 
 
@@ -94,17 +87,14 @@ def _copies(cfg: Config, variable: str, read: set[str]) -> Iterator[str]:
 
 def _check_preprocessor(cfg: Config, option: str, options: Mapping[str, Any], where: str) -> None:
     """Refuse what is set beside a model that has a preprocessor of its own."""
-    beside, found, rest = option.partition('data_preprocessor')
-    if not found or beside not in ('', 'model.'):
-        return
-    model = cfg.get('model') or {}
-    owners = {} if beside else {'model': model}
+    model, owner = cfg.get('model') or {}, 'model'
     if is_distiller(model):
-        student = options.get('model.student') or model.get('student')
-        owners = {'model.student': ModelSource.read(student, 'student').cfg, **owners}
-    for owner, config in owners.items():
-        if config.get('data_preprocessor') is not None:
-            raise KeyError(f'{where}: {owner} has its own; set {owner}.data_preprocessor{rest}')
+        owner, model = 'model.student', options.get('model.student') or model.get('student')
+    beside, found, rest = option.partition('data_preprocessor')
+    if not found or beside not in ('', 'model.') or beside == f'{owner}.':
+        return
+    if ModelSource.read(model, 'student').cfg.get('data_preprocessor') is not None:
+        raise KeyError(f'{where}: {owner} has its own; set {owner}.data_preprocessor{rest}')
 
 
 def _check_path(cfg: Config, option: str, options: Mapping[str, Any], where: str) -> None:
@@ -113,23 +103,23 @@ def _check_path(cfg: Config, option: str, options: Mapping[str, Any], where: str
     parts = option.split('.')
     for depth, part in enumerate(parts):
         path, new = '.'.join(parts[:depth]), '.'.join(parts[: depth + 1])
-        if part.isdigit():  # mmengine would make a dict with the key '0' of it
-            if not isinstance(node, (list, tuple)):
-                got = 'has none' if not node else f'has {node!r}'
-                raise KeyError(
-                    f'{where}: {path} must be a list to count in, the config {got}; write '
-                    f'{path} = [dict(...)] in a config file that inherits this one'
-                )
-            node = node[int(part)] if int(part) < len(node) else None
-        elif not isinstance(node, dict):
-            node = None
-        elif part in node or new in KNOWN:
+        if isinstance(node, (list, tuple)):
+            node = node[int(part)] if part.isdigit() and int(part) < len(node) else None
+        elif isinstance(node, dict) and (part in node or new in KNOWN):
             node = node.get(part, {})
-        else:
+        elif part.isdigit():  # mmengine would make a dict with the key '0' of it
+            got = f'has {node!r}' if node else 'has none'
+            raise KeyError(
+                f'{where}: {path} must be a list to count in, the config {got}; write '
+                f'{path} = [dict(...)] in a config file that inherits this one'
+            )
+        elif isinstance(node, dict):
             free = path == 'model.pairs' or path.endswith('.custom_keys')
-            meant = free or f'{new}.type' in options or 'type' in node
-            known = {*node, *KNOWN.get(path, ())}
+            known = {*node, *KNOWN.get(path, ())} - {part}
             near = difflib.get_close_matches(part, known, n=1, cutoff=0.8)
-            if depth and near and not meant and part not in known:
+            meant = (
+                free or f'{new}.type' in options or 'type' in node or part in KNOWN.get(path, ())
+            )
+            if depth and near and not meant:
                 raise KeyError(f'{where}: no {part!r} in {path}; did you mean {near[0]!r}?')
             node = None

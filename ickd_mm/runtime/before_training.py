@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from mmengine.dist import is_main_process
@@ -14,11 +15,13 @@ from torch.utils.data import DataLoader
 
 from ..hooks.student_checkpoint import trains_distiller
 from ..preflight.labels import (
+    class_count,
     evaluation_conflicts,
     ignored_labels,
     training_conflicts,
     unseen_classes,
 )
+from ..randomness import preserved_randomness
 from ..wrappers import unwrapped
 from .samples import NamingPipeline, leaves
 
@@ -40,15 +43,42 @@ def single_image_batches(loader: DataLoader) -> str:
     return f'{last}: set train_dataloader.drop_last=True' if count % size == 1 else ''
 
 
+def first_size(loader: DataLoader, model: Any) -> tuple[int, int] | None:
+    """Return height and width of the images that a loader's first sample becomes in training.
+
+    None if it does not become an image: the training then says why.
+    """
+    with preserved_randomness(), suppress(Exception):
+        batch = loader.collate_fn([loader.dataset[0], loader.dataset[0]])
+        height, width = model.data_preprocessor(batch, True)['inputs'].shape[-2:]
+        return int(height), int(width)
+    return None
+
+
+def _check_pairs(runner: Runner, loader: DataLoader) -> None:
+    """Let a distiller try its pairs on what the loader gives, and say what it distils."""
+    model = unwrapped(runner.model)
+    if not hasattr(model, 'check_training'):
+        return
+    size, result = first_size(loader, model), 'every pair fits them'
+    try:
+        checkpointed = runner.cfg.get('activation_checkpointing')
+        model.check_training(size, single_image_batches(loader), checkpointed)
+    except RuntimeError as error:  # no proof that training cannot: it runs otherwise
+        result = f'the pairs could not be tried with them: {error}'
+    tried = f'\nTraining images are {size[0]}x{size[1]}; {result}' if size else ''
+    print_log(model.summary() + tried, 'current')
+
+
 def _check_training(runner: Runner, loop: Any) -> None:
-    model, single = unwrapped(runner.model), single_image_batches(loop.dataloader)
-    if single and hasattr(model, 'check_single_image'):
-        model.check_single_image(single)
+    model = unwrapped(runner.model)
     ignored = set(ignored_labels(model).values())
     prefix = 'model.student.' if trains_distiller(runner) else 'model.'
-    for leaf in _mask_readers(loop, ignored):
+    for dataset in _mask_readers(loop, ignored):
+        dataset.pipeline.classes = max(dataset.pipeline.classes, class_count(model))
         if is_main_process():
-            _warn([*training_conflicts(model, leaf, prefix), unseen_classes(leaf, ignored)])
+            _warn([*training_conflicts(model, dataset, prefix), unseen_classes(dataset, ignored)])
+    _check_pairs(runner, loop.dataloader)
 
 
 def _check_evaluation(runner: Runner, loop: Any) -> None:
@@ -59,14 +89,11 @@ def _check_evaluation(runner: Runner, loop: Any) -> None:
 
 def _mask_readers(loop: Any, ignored: set[int]) -> list[Any]:
     """Return a loop's data sets if some label is ignored, which they then let pass."""
-    sets = [
-        s
-        for s in leaves(loop.dataloader.dataset)
-        if isinstance(getattr(s, 'pipeline', None), NamingPipeline)
-    ]
-    for dataset in sets if ignored else ():
+    pipelines = ((s, getattr(s, 'pipeline', None)) for s in leaves(loop.dataloader.dataset))
+    found = [s for s, p in pipelines if ignored and isinstance(p, NamingPipeline)]
+    for dataset in found:
         dataset.pipeline.ignored = ignored
-    return sets if ignored else []
+    return found
 
 
 def _warn(messages: Iterable[str]) -> None:

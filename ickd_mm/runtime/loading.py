@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from mmengine.logging import print_log
@@ -17,6 +18,8 @@ from mmengine.runner import checkpoint as mmengine_checkpoint
 from torch import Tensor, nn
 
 from ..checkpoint.packing import OWN_PARTS
+from ..spelling import some
+from ..teachers.state_dicts import renamed
 from ..wrappers import unwrapped
 
 
@@ -35,38 +38,31 @@ def _tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
                 yield name, tensor
 
 
-def _some(names: list[str]) -> str:
-    return ', '.join(names[:3] + ['...'] * (len(names) > 3))
-
-
-def _mismatch(given: Mapping[str, Any], wanted: dict[str, Tensor]) -> str:
+def _mismatch(given: dict[str, Any], wanted: dict[str, Tensor]) -> str:
     """Say why no tensor fits, and what to do about it."""
     for key in (key for key in given if key in wanted):
         ours, theirs = tuple(wanted[key].shape), tuple(given[key].shape)
         return f'{key} is {theirs} there and {ours} in the model: is it of another model?'
-    text = f'its keys are {_some(list(given)) or "none"}, the model has {_some(list(wanted))}'
-    for key in given:
-        for name in wanted:
-            if name.endswith(f'.{key}'):
-                part = name.removesuffix(f'.{key}')
-                init = f"{part}.init_cfg=dict(type='Pretrained', checkpoint=...)"
-                return (
-                    f'{text}: put {part + "."!r} in front of the keys, or set {init} in the model'
-                )
-            if key.endswith(f'.{name}'):
-                prefix = key.removesuffix(f'.{name}')
-                return f'{text}: take {prefix + "."!r} off the keys; init_cfg has prefix={prefix!r}'
-    return f'{text}: is it of another model?'
+    text = f'its keys are {some(given) or "none"}, the model has {some(wanted)}'
+    remedy = 'is it of another model?'
+    with suppress(ValueError):  # two prefixes fit
+        _, taken, put = renamed(given, wanted)
+        if put:
+            init = f"{put}init_cfg=dict(type='Pretrained', checkpoint=...)"
+            remedy = f'put {put!r} in front of the keys, or set {init} in the model'
+        if taken:
+            remedy = f'take {taken!r} off the keys; init_cfg has prefix={taken[:-1]!r}'
+    return f'{text}: {remedy}'
 
 
-def _report(given: Mapping[str, Any], wanted: dict[str, Tensor], missing: list[str]) -> None:
+def _report(given: dict[str, Any], wanted: dict[str, Tensor], missing: list[str]) -> None:
     if missing and len(missing) == len(wanted):
         raise NothingLoaded(
             f'no tensor of the checkpoint fits the model: {_mismatch(given, wanted)}'
         )
     if missing:
         count = f'{len(wanted) - len(missing)} of {len(wanted)} tensors'
-        text = f'Loaded {count}; not in the checkpoint, or of another shape: {_some(missing)}'
+        text = f'Loaded {count}; not in the checkpoint, or of another shape: {some(missing)}'
         print_log(text, 'current', logging.WARNING)
 
 

@@ -10,7 +10,6 @@ from mmengine.runner import Runner
 from ..hooks.finite import FiniteCheckHook
 from ..hooks.student_checkpoint import PackCheckpointHook, UnpackCheckpointHook, trains_distiller
 from ..hooks.teacher_val import TeacherValHook
-from ..hooks.training_size import TrainingSizeHook
 from ..registry import HOOKS
 
 
@@ -32,7 +31,6 @@ def wanted_hooks(runner: Runner) -> list[dict[str, Any]]:
     if not (teacher_val is None or isinstance(teacher_val, bool)):
         raise TypeError(f'teacher_val must be True or False, got {teacher_val!r}')
     if trains_distiller(runner):
-        hooks.append(dict(type=TrainingSizeHook))
         if finite is not False:
             hooks.append(dict(type=FiniteCheckHook, **(finite or {})))
         if teacher_val:

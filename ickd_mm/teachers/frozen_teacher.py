@@ -92,8 +92,7 @@ class FrozenTeacher:
         if dtype not in (None, torch.float32):
             self.model.to(dtype)
             try:
-                how: dict[str, Any] = dict(dtype=dtype, layout=self._layout)
-                dry_run(self.model, size, last, role='teacher', **how)
+                dry_run(self.model, size, last, role='teacher', layout=self._layout)
             except Exception as error:
                 raise ValueError(
                     f'teacher_run.dtype={options.dtype!r}: the teacher cannot run in it: {error}'
@@ -138,13 +137,6 @@ class FrozenTeacher:
 
         arguments = self.options.compile
         return torch.compile(features, **(arguments if isinstance(arguments, dict) else {}))
-
-    def dry_features(self, size: tuple[int, int]) -> Capture:
-        """Return the features for images of a size; only their shape is real."""
-        seen = Capture(self.model, self.taps, 'teacher', stop=True)
-        dtype = self.options.torch_dtype or next(self.model.parameters()).dtype
-        dry_run(self.model, size, seen, role='teacher', dtype=dtype, layout=self._layout)
-        return seen
 
     def __deepcopy__(self, memo: dict[int, Any]) -> FrozenTeacher:
         return self

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from ..features.dry_run import image_channels
 
 
 def _scaling(preprocessor: Any) -> tuple[bool, Tensor, Tensor]:
@@ -19,9 +22,7 @@ def _scaling(preprocessor: Any) -> tuple[bool, Tensor, Tensor]:
     return swaps, torch.zeros(1, 1, 1), torch.ones(1, 1, 1)
 
 
-def make_renormalizer(
-    student: nn.Module, teacher: nn.Module, channels: tuple[int, int]
-) -> Callable[[Tensor], Tensor] | None:
+def make_renormalizer(student: BaseModel, teacher: BaseModel) -> Callable[[Tensor], Tensor] | None:
     r"""Map the student's normalised images to the teacher's.
 
     .. math:: x_t = (\pi(x_s \sigma_s + \mu_s) - \mu_t) / \sigma_t
@@ -30,31 +31,27 @@ def make_renormalizer(
     channel of gray images for a teacher that takes three. Pixels that the student's preprocessor
     padded are mapped like any others.
 
-    Args:
-        student: the student's data preprocessor.
-        teacher: the teacher's.
-        channels: how many channels the images of the two have.
-
     Returns:
         None where the two agree, else a function of (N, C, H, W) images.
 
     Raises:
         ValueError: if the two are for images of different numbers of channels.
     """
-    if channels[0] != channels[1] and channels != (1, 3):
+    ours, theirs = image_channels(student), image_channels(teacher)
+    if ours != theirs and (ours, theirs) != (1, 3):
         raise ValueError(
-            f'the student takes images of {channels[0]} channels and the teacher of {channels[1]}, '
+            f'the student takes images of {ours} channels and the teacher of {theirs}, '
             'and both get the same images: choose a teacher that was trained on such images, or '
-            f'set in_channels={channels[1]} in the student, data_preprocessor.mean and std to as '
+            f'set in_channels={theirs} in the student, data_preprocessor.mean and std to as '
             'many values, and color_type in LoadImageFromFile to match'
         )
-    swap_s, mean_s, std_s = _scaling(student)
-    swap_t, mean_t, std_t = _scaling(teacher)
+    swap_s, mean_s, std_s = _scaling(student.data_preprocessor)
+    swap_t, mean_t, std_t = _scaling(teacher.data_preprocessor)
     mean_s, std_s, mean_t, std_t = (
-        v.expand(channels[1], 1, 1).clone().cpu() for v in (mean_s, std_s, mean_t, std_t)
+        v.expand(theirs, 1, 1).clone().cpu() for v in (mean_s, std_s, mean_t, std_t)
     )
     if (
-        channels[0] == channels[1]
+        ours == theirs
         and swap_s == swap_t
         and torch.equal(mean_s, mean_t)
         and torch.equal(std_s, std_t)
@@ -65,7 +62,7 @@ def make_renormalizer(
     scale, shift = std_s / std_t, (mean_s - mean_t) / std_t
 
     def renormalize(images: Tensor) -> Tensor:
-        images = images.expand(-1, channels[1], -1, -1)
+        images = images.expand(-1, theirs, -1, -1)
         if swap_s != swap_t:
             images = images.flip(1)
         return images * scale.to(images) + shift.to(images)

@@ -40,9 +40,7 @@ def find_state_dict(loaded: Any, ckpt: str) -> dict[str, Any]:
     )
 
 
-def renamed(
-    state: dict[str, Any], names: Collection[str], ckpt: str
-) -> tuple[dict[str, Any], str, str]:
+def renamed(state: dict[str, Any], names: Collection[str]) -> tuple[dict[str, Any], str, str]:
     """Rename a state dict's keys to a model's.
 
     One prefix may be taken off (``module.``, ``model.``, ``_orig_mod.``), and the name of one
@@ -51,7 +49,6 @@ def renamed(
     Args:
         state: weights as the file has them.
         names: the model's own keys.
-        ckpt: the file, for messages.
 
     Returns:
         The renamed weights, what was taken off, what was put on. Keys without the prefix stay.
@@ -67,28 +64,22 @@ def renamed(
         bare = [(key, key[len(prefix) :]) for key in state if key.startswith(prefix)]
         for child in on:
             found[prefix, child] = frozenset(key for key, rest in bare if child + rest in known)
-    most = max(found.values(), key=len)
+    most = max(found.values(), key=len, default=frozenset())
     best = [way for way, keys in found.items() if len(keys) == len(most)]
-    taken, put = ('', '') if ('', '') in best else best[0]
-    others = [way for way in best if found[way] != found[taken, put]]
-    if others and (taken or put):
+    taken, put = ('', '') if ('', '') in best or not best else best[0]
+    others = [way for way in best if found[way] != most]
+    if not (taken or put):
+        return state, '', ''
+    if others:
+        first, second = taken, others[0][0]
         raise ValueError(
-            f'teacher_ckpt {ckpt!r} holds weights that fit under {taken!r} and under '
-            f'{others[0][0]!r}: save those that are meant alone'
+            f'weights fit under {first!r} and under {second!r}: save those that are meant alone'
         )
 
-    def rename(keyed: dict[str, Any], end: str) -> OrderedDict:
-        return OrderedDict(
-            (
-                (put + (key + end)[len(taken) :]).removesuffix(end)
-                if (key + end).startswith(taken)
-                else key,
-                value,
-            )
-            for key, value in keyed.items()
-        )
+    def new(key: str) -> str:
+        return put + key[len(taken) :] if key.startswith(taken) else key
 
-    weights: Any = rename(state, '')
-    if hasattr(state, '_metadata'):  # versions of modules, by their paths
-        weights._metadata = rename(state._metadata, '.')
+    weights: Any = OrderedDict((new(key), value) for key, value in state.items())
+    versions = getattr(state, '_metadata', {})  # of modules, by their paths
+    weights._metadata = {new(f'{path}.')[:-1]: version for path, version in versions.items()}
     return weights, taken, put

@@ -9,12 +9,12 @@ from typing import Any
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
+from ..spelling import some
 from .state_dicts import find_state_dict, renamed
 
 
-def _some(names: list[str]) -> str:
-    shown = names[:3] + ['...'] * (len(names) > 3)
-    return f'{len(names)} ({", ".join(shown)})' if names else '0'
+def _counted(names: list[str]) -> str:
+    return f'{len(names)} ({some(names)})' if names else '0'
 
 
 def _load(model: nn.Module, state: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
@@ -59,7 +59,10 @@ def restore(model: nn.Module, ckpt: str, needed: Collection[str] | None = None) 
     """
     loaded = CheckpointLoader.load_checkpoint(ckpt, map_location='cpu')
     state = find_state_dict(loaded, ckpt)
-    weights, taken, put = renamed(state, model.state_dict(), ckpt)
+    try:
+        weights, taken, put = renamed(state, model.state_dict())
+    except ValueError as error:
+        raise ValueError(f'teacher_ckpt {ckpt!r}: {error}') from error
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     missing, unexpected, shapes = _load(model, weights)
     parts = {name.removeprefix(put).split('.')[0] for name in needed or model.state_dict()}
@@ -86,8 +89,8 @@ def restore(model: nn.Module, ckpt: str, needed: Collection[str] | None = None) 
             tensor.copy_(before[key])
         raise ValueError(
             f'teacher_ckpt {ckpt!r} does not fit the teacher ({type(model).__name__}, '
-            f'{len(before)} keys){how}: missing {_some(lost)}, unexpected {_some(strange)}, of '
-            f'another shape {_some(misshapen)}'
+            f'{len(before)} keys){how}: missing {_counted(lost)}, unexpected {_counted(strange)}, '
+            f'of another shape {_counted(misshapen)}'
         )
     dropped = [key for key in (*unexpected, *shapes) if not key.endswith('num_batches_tracked')]
-    return how + (f'; not used: {_some(dropped)}' if dropped else '')
+    return how + (f'; not used: {_counted(dropped)}' if dropped else '')

@@ -95,7 +95,7 @@ def test_images_of_a_training_by_epochs():
 )
 def test_the_size_of_the_training_images(name, size):
     cfg = Config.fromfile(REPO / f'configs/{name}.py')
-    assert config_image_size(cfg) == size
+    assert config_image_size(cfg)[0] == size
     batch = random_batch(cfg, 3, (8, 9))
     assert len(batch['inputs']) == len(batch['data_samples']) == 3
     assert all(image.shape == (3, 8, 9) for image in batch['inputs'])

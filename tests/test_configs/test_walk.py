@@ -53,7 +53,7 @@ def scores_of(sample):
 @pytest.mark.parametrize('file', FILES, ids=name)
 def test_it_builds_trains_and_predicts(file, build):
     cfg = recipe(file)
-    size = tuple(min(n, LARGEST) for n in image_size(cfg))
+    size = tuple(min(n, LARGEST) for n in image_size(cfg)[0])
     model = build(cfg)
     if getattr(model.data_preprocessor, 'size', None) is not None:
         model.data_preprocessor.size = size

@@ -102,23 +102,20 @@ def test_the_students_feature_goes_through_the_connector():
 
 
 def test_channels_that_do_not_match_are_refused():
-    student, teacher = torch.zeros(2, 8, 4, 4), torch.zeros(2, 16, 4, 4)
     with pytest.raises(ValueError, match=r'loss_icc.*\(2, 8, 4, 4\).*\(2, 16, 4, 4\)'):
-        validate_pair(build(connector=None), student, teacher, size=(32, 32))
+        validate_pair(build(connector=None), [(2, 8, 4, 4), (2, 16, 4, 4)], size=(32, 32))
 
 
 def test_map_sizes_that_a_loss_needs_equal_are_refused():
-    student, teacher = torch.zeros(2, 8, 4, 4), torch.zeros(2, 8, 2, 2)
     pair = build(connector=None, loss=dict(type='ickd_mm.EqualMaps'))
     with pytest.raises(ValueError, match=r'loss_icc.*\(2, 8, 4, 4\).*\(2, 8, 2, 2\)'):
-        validate_pair(pair, student, teacher, size=(32, 32))
+        validate_pair(pair, [(2, 8, 4, 4), (2, 8, 2, 2)], size=(32, 32))
 
 
 def test_a_grid_finer_than_the_map_is_refused():
-    maps = torch.zeros(2, 8, 4, 4), torch.zeros(2, 16, 4, 4)
     pair = build(loss=dict(type='ickd_mm.ICKDLoss', grid=5))
     with pytest.raises(ValueError, match='finer than'):
-        validate_pair(pair, *maps, size=(32, 32))
+        validate_pair(pair, [(2, 8, 4, 4), (2, 16, 4, 4)], size=(32, 32))
 
 
 class Scale(nn.Module):
@@ -198,13 +195,22 @@ def test_a_loss_that_is_constant_is_refused(loss, shape, connector, message):
     maps = torch.zeros(2, *shape), torch.zeros(2, *shape)
     pair = read(loss=loss, connector=connector).build(*maps)
     with pytest.raises(ValueError, match=message):
-        validate_pair(pair, *maps, size=(32, 32))
+        validate_pair(pair, [(2, *shape)] * 2, size=(32, 32))
+
+
+@MODELS.register_module()
+class Margin(nn.Module):
+    """A loss that is 0 for maps that are far apart."""
+
+    def forward(self, student, teacher):
+        return torch.nn.functional.relu(0.1 - (student - teacher).abs().mean())
 
 
 @pytest.mark.parametrize(
     'loss',
     [
         dict(type=KL, use_sigmoid=True),
+        dict(type='ickd_mm.Margin'),
         dict(type=ICKD, normalize=False),
         dict(type=KL, loss_weight=0.0),  # said in the log instead
         dict(type='ickd_mm.ScaledLoss'),  # constant until init_weights
@@ -214,7 +220,7 @@ def test_a_loss_that_is_constant_is_refused(loss, shape, connector, message):
 def test_a_loss_that_can_teach_one_channel_is_not(loss):
     maps = torch.zeros(2, 1, 4, 4), torch.zeros(2, 1, 4, 4)
     pair = read(loss=loss, connector=None).build(*maps)
-    validate_pair(pair, *maps, size=(32, 32))
+    validate_pair(pair, [(2, 1, 4, 4)] * 2, size=(32, 32))
 
 
 @MODELS.register_module()
@@ -239,4 +245,4 @@ def test_a_connector_may_give_more_than_maps():
         connector=dict(type='ickd_mm.MapAndNothing'),
         loss=dict(type='ickd_mm.FirstMap'),
     )
-    validate_pair(pair, torch.zeros(2, 8, 4, 4), torch.zeros(2, 8, 4, 4), (32, 32))
+    validate_pair(pair, [(2, 8, 4, 4)] * 2, (32, 32))

@@ -33,7 +33,7 @@ def test_every_line(distiller_cfg, scope, named):
 
 
 def test_shapes_are_those_of_the_training_images(distiller):
-    distiller.check_size((32, 48))
+    distiller.check_training((32, 48))
     assert 'backbone.layer4 (N, 64, 8, 12) -> ConvConnector' in distiller.summary()
 
 

@@ -109,6 +109,12 @@ def test_an_evaluator_that_ignores_another_label(scope):
             "shows class 1 'cell', while 75.0% .*: reduce_zero_label=True ignores label 0 and "
             'lowers the others: leave it out$',
         ),
+        (
+            (0, 1),
+            'abcd',
+            dict(reduce_zero_label=True),
+            r"class 1 'b' or 2 'c' or 3 'd', .*: does 255 stand for one there\?",
+        ),
         ((2, 255), 'abcdefgh', {}, "shows class 0 'a' or 1 'b' or .* or 5 'f' or 2 more, while"),
         ((0, 255), ['ground', 'cell'], dict(indices=2), r'none of 2 masks \(of 2\)'),
         ((0, 1), ['ground', 'cell', 'none'], {}, None),  # nothing is ignored
@@ -131,3 +137,5 @@ def test_a_large_data_set_is_looked_at_here_and_there(scope, tmp_path):
     data = dataset(tmp_path, ['ground', 'cell', 'none'])
     message = r"100 masks \(of 250\) shows class 2 'none', .*; if they are rare, nothing is wrong$"
     assert re.search(message, unseen_classes(data, {255}))
+    # A sample of ADE20K, with its 150 classes and reduce_zero_label, shows a part of them.
+    assert not unseen_classes(dataset(tmp_path, map(str, range(150))), {255})

@@ -73,6 +73,12 @@ def test_parts_of_a_model_may_have_names_that_are_close(part):
     check_options(cfg, {f'optim_wrapper.paramwise_cfg.custom_keys.{part}.lr_mult': 0.5})
 
 
+def test_a_dict_may_have_numbers_for_keys():
+    cfg = Config.fromfile(STUDENT)
+    cfg.model.decode_head.tasks = {'0': dict(weight=1.0)}
+    check_options(cfg, {'model.decode_head.tasks.0.weight': 2.0})
+
+
 @pytest.mark.slow
 def test_it_ends_before_training(tmp_path):
     done = train(ICKD, tmp_path, 'model.data_preprocessor.size=(32,32)')

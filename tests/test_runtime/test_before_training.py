@@ -9,11 +9,11 @@ from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmengine.runner import Runner
 from support.repository import ICKD, REPO, TEACHER, data_options
 from support.tools import train
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from ickd_mm.commands.training import prepare_training
 from ickd_mm.runtime import before_training
-from ickd_mm.runtime.before_training import single_image_batches
+from ickd_mm.runtime.before_training import first_size, single_image_batches
 
 spec = importlib.util.spec_from_file_location('train_tool', REPO / 'tools/train.py')
 tool = importlib.util.module_from_spec(spec)
@@ -41,7 +41,11 @@ def start(options, tmp_path, monkeypatch):
         cfg = prepare_training(tool.parse_arguments([str(tmp_path / 'own.py'), *given]))
         cfg.experiment_name = f'{tmp_path} {more} {text}'  # mmengine keeps one runner of a name
         said, runner = [], Runner.from_cfg(cfg)
-        monkeypatch.setattr(before_training, 'print_log', lambda text, *_: said.append(text))
+
+        def note(text, logger, level=0):
+            said.extend([text] * bool(level))
+
+        monkeypatch.setattr(before_training, 'print_log', note)
         loop = runner.build_train_loop(runner._train_loop)
         runner.build_val_loop(runner._val_loop)
         return loop.dataloader.dataset, said
@@ -125,6 +129,25 @@ def test_a_sampler_without_a_length():
     assert not single_image_batches(DataLoader([0], batch_size=4, sampler=itertools.count()))
 
 
+def test_a_tap_inside_what_is_checkpointed(start):
+    said = (
+        "student='backbone.layer4' carries no gradient: it is inside "
+        "activation_checkpointing='backbone'; tap 'backbone'"
+    )
+    with pytest.raises(ValueError, match=said):
+        start('activation_checkpointing=backbone')
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        return iter(())
+
+
+def test_data_without_a_first_sample():
+    assert first_size(DataLoader(Stream()), None) is None
+    assert first_size(DataLoader({'a': 1}), None) is None
+
+
 @pytest.mark.slow
 def test_it_ends_before_training(options, tmp_path):
     done = train(ICKD, tmp_path, *options, *POOLED, *LAST)
@@ -159,6 +182,11 @@ def test_a_label_that_no_head_ignores_is_refused(start, change):
     dataset, _ = start(text=TEN.format(f'{change}; _head["ignore_index"] = 255'.strip('; ')))
     with pytest.raises(ValueError, match=r'labels \[10\], outside .* \(0 to 9, 255 for none\)'):
         list(dataset)
+
+
+def test_a_label_that_the_head_tells_apart_is_trained_whatever_the_data_set_names(start):
+    dataset, _ = start(text=TEN.format('_head.update(num_classes=11, ignore_index=255)'))
+    assert max(sample['data_samples'].gt_sem_seg.data.max() for sample in dataset) == 10
 
 
 def test_what_disagrees_is_said(start):

@@ -21,6 +21,12 @@ SEG = [
 ]
 
 
+def model(preprocessor, channels=3):
+    made = nn.Sequential(nn.Conv2d(channels, 1, 1))
+    made.data_preprocessor = preprocessor
+    return made
+
+
 def prepared(preprocessor, pixels):
     from mmseg.structures import SegDataSample
 
@@ -35,14 +41,14 @@ def prepared(preprocessor, pixels):
 def test_every_combination(student, teacher):
     pixels = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
     ours, theirs = prepared(student, pixels), prepared(teacher, pixels)
-    renormalize = make_renormalizer(student, teacher, (3, 3))
+    renormalize = make_renormalizer(model(student), model(teacher))
     made = ours if renormalize is None else renormalize(ours)
     torch.testing.assert_close(made, theirs, rtol=1e-4, atol=1e-4)
 
 
 def test_nothing_is_done_where_they_agree():
-    assert make_renormalizer(SEG[0], SEG[4], (3, 3)) is None
-    assert make_renormalizer(SEG[0], SEG[1], (3, 3)) is not None
+    assert make_renormalizer(model(SEG[0]), model(SEG[4])) is None
+    assert make_renormalizer(model(SEG[0]), model(SEG[1])) is not None
 
 
 def test_images_of_four_bands():
@@ -56,9 +62,9 @@ def test_images_of_four_bands():
             self.std = torch.tensor([5.0, 6.0, 7.0, 8.0]).view(-1, 1, 1)
 
     ours, plain = Four(True), Four(False)
-    assert make_renormalizer(ours, Four(True), (4, 4)) is None
+    assert make_renormalizer(model(ours, 4), model(Four(True), 4)) is None
     pixels = torch.randint(0, 256, (2, 4, 8, 8)).float()
-    back = make_renormalizer(ours, plain, (4, 4))((pixels - ours.mean) / ours.std)
+    back = make_renormalizer(model(ours, 4), model(plain, 4))((pixels - ours.mean) / ours.std)
     torch.testing.assert_close(back, pixels, rtol=1e-4, atol=1e-4)
 
 
@@ -69,7 +75,7 @@ GRAY = SegDataPreProcessor(mean=[116.0], std=[57.0], size=(8, 8))
 @pytest.mark.parametrize('teacher', [SEG[0], SEG[2], SEG[3]])
 def test_gray_images_are_repeated_for_a_teacher_of_three_channels(student, teacher):
     pixels = torch.randint(0, 256, (2, 1, 8, 8), dtype=torch.uint8)
-    made = make_renormalizer(student, teacher, (1, 3))(prepared(student, pixels))
+    made = make_renormalizer(model(student, 1), model(teacher))(prepared(student, pixels))
     theirs = prepared(teacher, pixels.expand(-1, 3, -1, -1))
     torch.testing.assert_close(made, theirs, rtol=1e-4, atol=1e-4)
 
@@ -81,4 +87,4 @@ def test_other_channels_are_refused(channels):
         f'choose a teacher that .* or set in_channels={channels[1]} in the student, data_prep'
     )
     with pytest.raises(ValueError, match=message):
-        make_renormalizer(SEG[0], SEG[0], channels)
+        make_renormalizer(*(model(nn.Identity(), count) for count in channels))

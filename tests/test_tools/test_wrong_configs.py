@@ -85,8 +85,6 @@ OPTIONS = {
     r'custom_hooks = \[dict\(\.\.\.\)\] in a config file that inherits this one',
     'train_cfg.0.max_iters=3': "train_cfg must be a list to count in, the config has {'type'",
     'model.student.neck.1.type=FPN': 'model.student.neck must be a list .*has none',
-    'activation_checkpointing=backbone': "student='backbone.layer4' carries no gradient: it is "
-    "inside activation_checkpointing='backbone'; tap 'backbone'",
     'teacher_val=yes': "teacher_val must be True or False, got 'yes'",
     'finite_check=stop': "finite_check must be a dict.* got 'stop'",
     'val_evaluator=None': 'teacher_val is set and val_evaluator is not',

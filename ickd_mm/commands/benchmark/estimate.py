@@ -127,7 +127,7 @@ def estimate(file: str, images: int, speedup: float, rounds: int = 2) -> Estimat
         if is_distiller(built):  # packed convolutions are not counted, and a GPU has none
             built.teacher_run = dict(channels_last=False)
         model = MODELS.build(built).train()
-    batch = random_batch(cfg, images, config_image_size(cfg))
+    batch = random_batch(cfg, images, config_image_size(cfg)[0])
     data = model.data_preprocessor(batch, training=True)
 
     def step() -> None:

@@ -46,7 +46,7 @@ class Steps:
         models = self.alone, self.distiller
         self.wrappers = {m: build_optim_wrapper(m, cfg.optim_wrapper) for m in models}
         self.images = cfg.train_dataloader.batch_size
-        self.batch = random_batch(cfg, self.images, config_image_size(cfg))
+        self.batch = random_batch(cfg, self.images, config_image_size(cfg)[0])
         data = self.alone.data_preprocessor(copy.deepcopy(self.batch), True)
         self.inputs: torch.Tensor = data['inputs'].to(memory_format=layout)
 

@@ -12,9 +12,9 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from ...distillers.pairs import Pair, PairConfig
-from ...distillers.trial import build_pair, check_gradient
+from ...distillers.trial import build_pair
 from ...features.dry_run import dry_run_features
-from ...preflight.image_size import find_config_image_size
+from ...preflight.image_size import config_image_size
 from ...preflight.model_source import read_student, read_teacher
 from ...randomness import preserved_randomness
 from ...registry import is_distiller
@@ -70,7 +70,7 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
     if not isinstance(cfg.get('model'), dict):
         raise ValueError('the config holds no model dict')
     init_default_scope(cfg.get('default_scope') or 'mmengine')
-    size, source = (size, '--shape') if size else find_config_image_size(cfg)
+    size, source = (size, '--shape') if size else config_image_size(cfg)
     origin = read_student(cfg.model, cfg.get('data_preprocessor'))
     if not is_distiller(cfg.model):
         report = inspect_model(origin.build('model'), size)
@@ -80,15 +80,11 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
     teacher = read_teacher(cfg.model, origin).build('teacher')
     ours = dry_run_features(student, [c.student for c in configs], 'student', size)
     theirs = dry_run_features(teacher, [c.teacher for c in configs], 'teacher', size)
-    matches = []
-    for config in configs:
-        features = ours[config.student], theirs[config.teacher]
-        check_gradient(student, config, ours, size)
-        with preserved_randomness(), torch.no_grad():
-            pair = build_pair(config, features, (student, teacher), size)
-            matches.append(_match(pair, *features))
-    models = {'student': inspect_model(student, size, 'student')}
-    models['teacher'] = inspect_model(teacher, size, 'teacher')
+    with preserved_randomness(), torch.no_grad():
+        pairs = [build_pair(config, ours, theirs, size) for config in configs]
+        matches = [_match(p, ours[p.student], theirs[p.teacher]) for p in pairs]
+    models = {'student': inspect_model(student, size)}
+    models['teacher'] = inspect_model(teacher, size, trains=False)
     weights = describe_weights(cfg.model.get('teacher_ckpt'))
     return Inspection(models, matches, weights, source)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ...features.dry_run import IMAGES, dry_run
-from ...features.taps import Tap
+from ...features.outputs import Outputs
 
 CONTAINERS = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
 
@@ -35,19 +35,12 @@ class Output:
         path: as a pair names it: ``backbone.layer4``, or ``backbone[3]`` in a tuple.
         shape: shape for a batch of N images, without N; None for what is not a tensor.
         why_not: why it cannot be tapped; empty where it can.
-        role: 'student' or 'teacher' if a model gives it in that role alone, else empty.
     """
 
     path: str
     kind: str
     shape: tuple[int, ...] | None
     why_not: str
-    role: str = ''
-
-    @property
-    def module(self) -> str:
-        """The module's own path."""
-        return Tap.parse(self.path).module
 
     @property
     def depth(self) -> int:
@@ -57,7 +50,7 @@ class Output:
 
 @dataclass(frozen=True)
 class ModelReport:
-    """A model of class ``kind``, as one forward shows it, and for a student a training step.
+    """A model of class ``kind``, as one forward or training step shows it.
 
     Attributes:
         size: height and width of its images.
@@ -75,92 +68,50 @@ class ModelReport:
     fault: str = ''
 
 
-class _Watch:
-    """Notes every module's outputs, and counts multiply-adds, while it is entered."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self._model = model
-        self.seen: dict[nn.Module, list[Any]] = {}
-        self.flops = 0
-
-    def __enter__(self) -> None:
-        self.seen = {}
-        self._stack = ExitStack()
-        for module in self._model.modules():
-            self._stack.callback(module.register_forward_hook(self._note).remove)
-        # The counter does not know the CPU's fused attention; its parts it does.
-        self._stack.enter_context(_attention_in_parts())
-        self._counter = self._stack.enter_context(FlopCounterMode(display=False))
-
-    def _note(self, module: nn.Module, inputs: Any, output: Any) -> None:
-        self.seen.setdefault(module, []).append(output)
-
-    def __exit__(self, *error: Any) -> None:
-        self._stack.__exit__(*error)
-        self.flops = self._counter.get_total_flops() // 2
-
-
-def inspect_model(model: BaseModel, size: tuple[int, int], role: str = 'model') -> ModelReport:
+def inspect_model(model: BaseModel, size: tuple[int, int], trains: bool = True) -> ModelReport:
     """Run a model without arithmetic where possible, and note its modules' outputs.
 
     Args:
         model: any mmengine model; left as it was.
         size: height and width of the images.
-        role: 'student', which is looked at in training too, 'teacher', or 'model' for either.
+        trains: note what a training step shows, as it counts for a student; else what the forward
+            in mode 'tensor' shows, as it counts for a teacher. Multiply-adds are the latter's.
 
     Raises:
         RuntimeError: if none of its modules runs.
     """
-    watch = _Watch(model)
-    fault = _run(model, size, watch, role, trains=False)
-    flops, outputs = watch.flops // IMAGES, _all_outputs(model, watch)
-    if role != 'teacher':
-        fault = _run(model, size, watch, role, trains=True)
-        trained = _all_outputs(model, watch)
-        outputs = trained if role == 'student' else _merged(outputs, trained)
+    outputs, flops, fault = _run(model, size, trains=False)
+    if trains:
+        outputs, _, fault = _run(model, size, trains=True)
     parameters = sum(p.numel() for p in model.parameters())
     return ModelReport(type(model).__name__, size, parameters, flops, outputs, fault)
 
 
-def _run(model: BaseModel, size: tuple[int, int], watch: _Watch, role: str, trains: bool) -> str:
-    """Run a model; return why it did not come to its end, or ''."""
+def _run(model: BaseModel, size: tuple[int, int], trains: bool) -> tuple[list[Output], int, str]:
+    """Return every module's outputs, multiply-adds, and why the forward did not come to its end."""
+    watch, counter, fault = Outputs(model), FlopCounterMode(display=False), ''
     try:
-        dry_run(model, size, watch, role=role, trains=trains)
+        # The counter does not know the CPU's fused attention; its parts it does.
+        with _attention_in_parts():
+            dry_run(model, size, watch, counter, trains=trains)
     except RuntimeError as error:
         if not watch.seen:
             raise
-        return str(error)
-    return ''
-
-
-def _all_outputs(model: BaseModel, watch: _Watch) -> list[Output]:
+        fault = str(error)
     outputs: list[Output] = []
     for path, module in model.named_modules():
-        if path:
-            runs = watch.seen.get(module, [])
-            outputs += _outputs(path, module, runs) if runs else [_idle(path, module, watch.seen)]
-    return outputs
+        if path in watch.seen:
+            outputs += _outputs(path, module, [output for output, _ in watch.seen[path]])
+        elif path:
+            outputs.append(_idle(path, module, watch.seen))
+    return outputs, counter.get_total_flops() // (2 * IMAGES), fault
 
 
-def _merged(frozen: list[Output], trained: list[Output]) -> list[Output]:
-    """Return what a model gives as a teacher and as a student; said where the two differ."""
-    merged = []
-    for path in dict.fromkeys(o.module for o in (*trained, *frozen)):
-        ours, theirs = ([o for o in some if o.module == path] for some in (trained, frozen))
-        if ours != theirs:
-            ran = [o.shape is not None for o in ours], [o.shape is not None for o in theirs]
-            ours = [replace(o, role='student') for o in ours if any(ran[0]) or not any(ran[1])]
-            theirs = [replace(o, role='teacher') for o in theirs if any(ran[1])]
-            ours += theirs
-        merged += ours
-    return merged
-
-
-def _idle(path: str, module: nn.Module, seen: dict[nn.Module, list[Any]]) -> Output:
+def _idle(path: str, module: nn.Module, seen: Iterable[str]) -> Output:
     """Say why a module has no output."""
     if isinstance(module, CONTAINERS):
         reason = 'a container: tap its elements'
-    elif any(part in seen for part in module.modules()):
+    elif any(name.startswith(f'{path}.') for name in seen):
         reason = 'its forward is called past its hooks: tap its parts'
     else:
         reason = 'does not run'

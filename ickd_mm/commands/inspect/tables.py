@@ -33,10 +33,10 @@ def modules_table(role: str, seen: ModelReport, outputs: list[Output]) -> Table:
     table = Table(*columns, title=title, title_justify='left', caption=caption)
     for output in outputs:
         shape = shape_text(output.shape) if output.shape is not None else ''
-        role = output.role and f'as a {output.role}'
-        note = ', '.join(filter(None, (shape, output.why_not, role)))
         style = 'dim' if output.why_not else None
-        table.add_row(escape(output.path), output.kind, escape(note), style=style)
+        table.add_row(
+            escape(output.path), output.kind, shape or escape(output.why_not), style=style
+        )
     return table
 
 
