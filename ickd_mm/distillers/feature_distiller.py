@@ -26,6 +26,7 @@ from ..teachers.normalization import make_renormalizer
 from ..teachers.options import TeacherOptions
 from ..teachers.weights import restore
 from .pairs import Pair, PairConfig
+from .summary import about_cost, about_teacher
 from .trial import build_pair, check_checkpointing, try_pair, validate_pair
 
 _STATE_DICT_HOOKS = (
@@ -66,6 +67,18 @@ class FeatureDistiller(BaseModel):
             key, what it held and what it may hold.
     """
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Build the student alone for mmseg's tools that do not train, as ``init_model``.
+
+        They set ``pretrained`` and ``train_cfg`` of a model to None; the student is told the same.
+        """
+        told = {key: kwargs[key] for key in ('pretrained', 'train_cfg') if key in kwargs}
+        if not told or any(value is not None for value in told.values()):
+            return super().__new__(cls)
+        source = read_student(dict(kwargs, type=cls))
+        source.cfg.update(told)
+        return source.build('student')
+
     def __init__(
         self,
         student: dict | str | os.PathLike,
@@ -82,9 +95,7 @@ class FeatureDistiller(BaseModel):
         student_source = read_student(config, data_preprocessor)
         teacher_source = read_teacher(config, student_source)
         if data_preprocessor not in (None, student_source.cfg.get('data_preprocessor')):
-            text = (
-                "the student has a data_preprocessor of its own; another one beside it isn't used"
-            )
+            text = "a data_preprocessor beside the student's own isn't used"
             print_log(f'{text}: set model.student.data_preprocessor', 'current', 30)
         weights = locate_weights(teacher_ckpt, teacher_source.origin)
         size, _ = image_size(student_source.cfg, input_size)
@@ -100,7 +111,8 @@ class FeatureDistiller(BaseModel):
             theirs = Capture(teacher_model, [c.teacher for c in pair_configs], 'teacher')
             read = NeededWeights(teacher_model, theirs)
             dry_run(teacher_model, size, theirs, read, role='teacher')
-            restore(teacher_model, weights, read.names())
+            how = restore(teacher_model, weights, read.names())
+            self._about = about_teacher(teacher_source, weights, how, read)
             source = str(teacher_source.cfg)
             self.pairs = self._build_pairs(pair_configs, theirs, size, options, source)
         self.connectors = nn.ModuleDict({p.name: p.connector for p in self.pairs if p.connector})
@@ -113,8 +125,7 @@ class FeatureDistiller(BaseModel):
         own = {'connectors', 'losses', 'pair_factors', 'pairs', 'student', 'teacher'}
         reserved = own & {*student._modules, *student._parameters}
         if reserved:
-            names = sorted(reserved)
-            raise TypeError(f'the student has parts named {names}: it cannot be distilled')
+            raise TypeError(f'the student has parts {sorted(reserved)}: it cannot be distilled')
         self._modules.clear()
         self._modules.update(student._modules)
         self._parameters, self._buffers = student._parameters, student._buffers
@@ -163,7 +174,6 @@ class FeatureDistiller(BaseModel):
         for config in configs:
             features = ours[config.student], theirs[config.teacher]
             pair = build_pair(config, ours, theirs, size)
-            print_log(f'Distils {pair.describe(*features)}', 'current')
             if getattr(pair.loss, 'loss_weight', 1) == 0:
                 print_log(f'{pair.name} has weight 0: it changes nothing', 'current', 30)
             pairs.append(pair)
@@ -198,6 +208,12 @@ class FeatureDistiller(BaseModel):
             norm = f", or pairs.{pair.name}.connector.norm_cfg=dict(type='GN', num_groups=1)"
             remedy = one_image + norm * isinstance(pair.connector, ConvConnector)
             try_pair(pair, self._shapes[pair.name], remedy, images=1)
+
+    def summary(self) -> str:
+        """Return what is distilled, a line each: the teacher, the pairs, what they add."""
+        pairs = [pair.describe(*self._shapes[pair.name]) for pair in self.pairs]
+        cost = about_cost(self.student, self.connectors, self.losses)
+        return '\n'.join([self._about, *pairs, cost])
 
     def init_weights(self) -> None:
         """Initialise the student as it initialises itself alone, then the connectors."""

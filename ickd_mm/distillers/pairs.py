@@ -146,12 +146,12 @@ class Pair:
             if module is not None:
                 _init_weights(module)
 
-    def describe(self, student: Tensor, teacher: Tensor) -> str:
+    def describe(self, student: Sequence[int], teacher: Sequence[int]) -> str:
         """One line for the log: both taps, their shapes, what is between them."""
         between = f' -> {type(self.connector).__name__}' if self.connector is not None else ''
         return (
-            f'{self.name}: student {self.student.path} {shape_text(student.shape[1:])}{between} | '
-            f'teacher {self.teacher.path} {shape_text(teacher.shape[1:])} | {self.loss}'
+            f'{self.name}: student {self.student.path} {shape_text(student[1:])}{between} | '
+            f'teacher {self.teacher.path} {shape_text(teacher[1:])} | {self.loss}'
         )
 
 

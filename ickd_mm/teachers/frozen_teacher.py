@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -85,7 +86,7 @@ class FrozenTeacher:
         if options.fold:
             pairs = watches[0].pairs()
             fold_batch_norms(self.model, pairs)
-            print_log(f'Folded {len(pairs)} batch norms of the teacher', 'current')
+            print_log(f'Folded {len(pairs)} batch norms of the teacher', 'current', logging.DEBUG)
         self.model.to(memory_format=self._layout)
         dtype = options.torch_dtype
         if dtype not in (None, torch.float32):
