@@ -48,9 +48,10 @@ model = dict(
                 type='ickd_mm.ICKDLoss',
                 grid=4,  # n x n cells, (n, m), or 1 for the whole map at once (ICKD-C)
                 normalize=True,  # rows of unit length, as released; False: the paper's equation
-                center=False,  # True: each channel's mean over its cell is taken away first
-                cross=False,  # True: the student's channels against the teacher's
-                loss_weight=2.0,  # chosen here: no weight of ICKD-S was ever released
+                # Both False is the released form. docs/comparison.md says what each gives.
+                center=True,  # each channel's mean over its cell is taken away first
+                cross=True,  # the student's channels against the teacher's
+                loss_weight=10.0,  # best on the digits; no weight of ICKD-S was ever released
             ),
         )
     ),
