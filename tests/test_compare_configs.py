@@ -15,11 +15,11 @@ from ickd_mm.runtime import setup
 
 COMPARISON = REPO / 'configs/comparison'
 METHODS = {
-    'alone', 'at', 'cc', 'cwd', 'dist', 'fitnet', 'ickd_c', 'ickd_s', 'ickd_s_fitnet', 'ickd_s_kd',
-    'kd', 'pkt', 'rkd', 'sp', 'vid',
+    'alone', 'at', 'cc', 'cwd', 'dist', 'fitnet', 'ickd_c', 'ickd_s', 'ickd_s_cross',
+    'ickd_s_fitnet', 'ickd_s_kd', 'kd', 'pkt', 'rkd', 'sp', 'vid',
 }  # fmt: skip
 SCHEDULED = COMPARISON / 'fitnet_then_ickd_s_pspnet_digits.py'
-CONFIGS = sorted(set(COMPARISON.glob('*.py')) - {SCHEDULED})
+CONFIGS = sorted(set(COMPARISON.glob('*_digits.py')) - {SCHEDULED})
 
 
 def network(file):

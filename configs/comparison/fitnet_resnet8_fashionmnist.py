@@ -1,5 +1,5 @@
 # FitNets (Romero et al., arXiv 1412.6550) on the last map before pooling.
-_base_ = '../_base_/distillers/fashionmnist.py'
+_base_ = '../_base_/distillers/fashionmnist_classification.py'
 model = dict(
     pairs=dict(
         loss_fitnet=dict(

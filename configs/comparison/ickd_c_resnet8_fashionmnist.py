@@ -1,5 +1,5 @@
 # ICKD-C as released for CIFAR-100: one cell, rows of unit length, weight 2.5.
-_base_ = '../_base_/distillers/fashionmnist.py'
+_base_ = '../_base_/distillers/fashionmnist_classification.py'
 model = dict(
     pairs=dict(
         loss_icc=dict(

@@ -1,6 +1,6 @@
 # Logits (Hinton et al., arXiv 1503.02531). Temperature 4 and weight 0.9, as in
 # scripts/run_cifar_distill.sh of HobbitLong/RepDistiller; the labels' weight stays 1.
-_base_ = '../_base_/distillers/fashionmnist.py'
+_base_ = '../_base_/distillers/fashionmnist_classification.py'
 model = dict(
     pairs=dict(
         loss_kd=dict(

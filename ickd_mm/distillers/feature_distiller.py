@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable
 from typing import Any
@@ -119,6 +120,9 @@ class FeatureDistiller(BaseModel):
         self.losses = nn.ModuleDict({p.name: p.loss for p in self.pairs})
         self._size = size
         self.pair_factors = {pair.name: 1.0 for pair in self.pairs}  # PairWeightHook changes them
+
+    # Of the class as it is called; Python would show that of __new__.
+    __signature__ = inspect.Signature([*inspect.signature(__init__).parameters.values()][1:])
 
     def _adopt_student(self, student: BaseModel) -> None:
         """Share the student's children, weights and state-dict hooks with it."""
