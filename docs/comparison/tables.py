@@ -1,6 +1,6 @@
 """Print the tables of docs/comparison.md from the kept runs beside this file; draw its pictures.
 
-    python docs/comparison/tables.py
+python docs/comparison/tables.py
 """
 
 from __future__ import annotations
