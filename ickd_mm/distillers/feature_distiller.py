@@ -169,7 +169,7 @@ class FeatureDistiller(BaseModel):
         self.teacher = FrozenTeacher(
             teacher, taps, renormalize, theirs.changed(), options, size, source
         )
-        self._student_copies = ours.changed()
+        self.student_copies = ours.changed()
         pairs, self._shapes = [], {}
         for config in configs:
             features = ours[config.student], theirs[config.teacher]
@@ -252,10 +252,24 @@ class FeatureDistiller(BaseModel):
         """
         if mode != 'loss':
             return self.student(inputs, data_samples, mode=mode, **kwargs)
+        losses, matched, _ = self.train_forward(inputs, data_samples, **kwargs)
+        for name in matched:
+            if name in losses:
+                raise KeyError(f'the student has a loss {name!r} itself; rename the pair')
+        return {**losses, **matched}
+
+    def train_forward(
+        self, inputs: Tensor, data_samples: Any = None, **kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, Tensor], Capture]:
+        """Run teacher, student and pairs as a training step does.
+
+        Returns:
+            The student's own losses, each pair's loss by the pair's name, the student's features.
+        """
         active = [pair for pair in self.pairs if self.pair_factors[pair.name]]
         wanted = self.teacher(inputs, data_samples) if active else {}
         taps = [pair.student for pair in self.pairs]
-        with Capture(self.student, taps, 'student', copies=self._student_copies) as seen:
+        with Capture(self.student, taps, 'student', copies=self.student_copies) as seen:
             losses = self.student(inputs, data_samples, mode='loss', **kwargs)
         if seen.changed():
             names = ', '.join(tap.path for tap in seen.changed())
@@ -263,12 +277,11 @@ class FeatureDistiller(BaseModel):
                 f'the student changed {names} in place after it was taken; tap the module that '
                 'changes it, or build that one with inplace=False'
             )
+        matched = {}
         for pair in self.pairs:
-            if pair.name in losses:
-                raise KeyError(f'the student has a loss {pair.name!r} itself; rename the pair')
             feature = seen[pair.student]
             if pair not in active:
-                losses[pair.name] = pair.zero_loss(feature)
+                matched[pair.name] = pair.zero_loss(feature)
                 continue
             if torch.is_grad_enabled() and not feature.requires_grad:
                 raise RuntimeError(
@@ -277,8 +290,8 @@ class FeatureDistiller(BaseModel):
                 )
             loss = self._match(pair, feature, wanted[pair.teacher])
             factor = self.pair_factors[pair.name]
-            losses[pair.name] = loss if factor == 1 else factor * loss
-        return losses
+            matched[pair.name] = loss if factor == 1 else factor * loss
+        return losses, matched, seen
 
     @staticmethod
     def _match(pair: Pair, student: Tensor, teacher: Tensor) -> Tensor:

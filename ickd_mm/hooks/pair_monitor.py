@@ -1,0 +1,95 @@
+"""Log how strong each pair is, and how far the student has come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapperDict
+from mmengine.runner import Runner
+
+from ..features.gradients import tap_gradients
+from ..losses import ICKDLoss
+from ..registry import HOOKS
+from ..wrappers import unwrapped
+
+
+@HOOKS.register_module()
+class PairMonitorHook(Hook):
+    r"""Log two numbers for each pair, beside its loss; for ``loss_icc`` these are
+
+    ``icc/gradient_share``
+        every ``interval`` iterations, the pair's share of the gradients at its tap F,
+
+        .. math:: \frac{\lVert \partial L_{pair} / \partial F \rVert}
+            {\sum_L \lVert \partial L / \partial F \rVert}
+
+        over the student's own loss and every pair whose gradient reaches F: 0 is a pair that
+        changes nothing, 0.5 one that pulls as hard as all others.
+    ``icc/agreement``
+        every iteration, :math:`1 - \ell / 2` for a row-normalised :class:`ickd_mm.ICKDLoss`, whose
+        loss without weights is :math:`\ell`: the mean cosine between the rows of the student's
+        correlation matrices and the teacher's, from -1 to 1. Rows that are zero aside.
+
+    ``dict(type='ickd_mm.PairMonitorHook')`` among a config's ``custom_hooks`` adds it. The share
+    costs one more forward pass each time, and a backward pass down to the first tap. The step
+    itself, weights, statistics and random numbers are as without the hook. The teacher's score
+    is :class:`TeacherValHook`'s.
+
+    Args:
+        interval: iterations from one share to the next; 0 leaves shares out.
+
+    Raises:
+        ValueError: if ``interval`` is not an integer of at least 0.
+    """
+
+    priority = 'LOW'  # after PairWeightHook has set the weights of the iteration
+
+    def __init__(self, interval: int = 100) -> None:
+        if type(interval) is not int or interval < 0:
+            raise ValueError(f'interval must be an integer of at least 0, got {interval!r}')
+        self.interval = interval
+
+    def before_train(self, runner: Runner) -> None:
+        """Make sure that there are pairs.
+
+        Raises:
+            TypeError: if the model is not a distiller.
+        """
+        if not hasattr(unwrapped(runner.model), 'pair_factors'):
+            kind = type(unwrapped(runner.model)).__name__
+            raise TypeError(f'PairMonitorHook needs a FeatureDistiller, the model is a {kind}')
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Measure the shares on the batch that is trained on next."""
+        if not self.interval or runner.iter % self.interval:
+            return
+        wrapper: Any = runner.optim_wrapper
+        part = next(iter(wrapper.values())) if isinstance(wrapper, OptimWrapperDict) else wrapper
+        scaler = getattr(part, 'loss_scaler', None)  # small gradients vanish in fp16
+        arguments = {} if scaler is None else dict(scale=scaler.scale)
+        with part.optim_context(runner.model):
+            found = tap_gradients(unwrapped(runner.model), data_batch, **arguments)
+        for name, norms in found.items():
+            total = sum(norms.values())
+            if total:
+                share = norms.get(name, 0.0) / total
+                runner.message_hub.update_scalar(f'train/{_short(name)}/gradient_share', share)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Turn each pair's loss of this iteration into the agreement."""
+        model, hub = unwrapped(runner.model), runner.message_hub
+        for pair in model.pairs:
+            if not isinstance(pair.loss, ICKDLoss) or not pair.loss.normalize:
+                continue
+            weight = pair.loss.loss_weight * model.pair_factors[pair.name]
+            if weight:  # RuntimeInfoHook has fetched the loss already
+                loss = hub.get_scalar(f'train/{pair.name}').current() / weight
+                hub.update_scalar(f'train/{_short(pair.name)}/agreement', 1 - loss / 2)
+
+
+def _short(name: str) -> str:
+    """Leave 'loss' out of a pair's name: mmengine averages what has it over the last iterations."""
+    return name.removeprefix('loss').strip('_') or 'pair'
