@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +16,10 @@ Norms = dict[str, dict[str, float]]
 
 
 def tap_gradients(
-    model: Any, batch: Any, scale: Callable[[Tensor], Tensor] = lambda loss: loss
+    model: Any,
+    inputs: Tensor,
+    data_samples: Any = None,
+    scale: Callable[[Tensor], Tensor] = lambda loss: loss,
 ) -> Norms:
     r"""Measure the gradients that reach the pairs' taps in one training step on a batch.
 
@@ -25,11 +27,12 @@ def tap_gradients(
 
     for each loss L, the weights included, over the student's whole feature F, as its module gives
     it and before the connector. Only the way from the losses down to the first tap is gone back.
-    The model, the batch and the random numbers stay as they are; parameters get no gradient.
+    The model and the random numbers stay as they are; parameters get no gradient.
 
     Args:
         model: a :class:`~ickd_mm.distillers.FeatureDistiller`, in training mode.
-        batch: as the data loader gives it.
+        inputs: images (N, C, H, W) as its preprocessor makes them.
+        data_samples: labels, likewise.
         scale: applied to each loss, as a gradient scaler does; ratios do not depend on it.
 
     Returns:
@@ -41,8 +44,7 @@ def tap_gradients(
         RuntimeError: where autograd cannot go back, as through reentrant activation checkpoints.
     """
     with preserved_randomness(), unchanged(model), torch.enable_grad():
-        data = model.data_preprocessor(copy.deepcopy(batch), True)
-        own, matched, seen = model.train_forward(data['inputs'], data.get('data_samples'))
+        own, matched, seen = model.train_forward(inputs, data_samples)
         losses = {TASK: model.parse_losses(own)[0]}
         losses |= {name: loss for name, loss in matched.items() if model.pair_factors[name]}
         features = {pair.name: seen[pair.student] for pair in model.pairs}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 from typing import Any
 
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 
 from ..features.gradients import tap_gradients
 from ..losses import ICKDLoss
+from ..randomness import preserved_randomness
 from ..registry import HOOKS
 from ..wrappers import unwrapped
 
@@ -49,6 +53,7 @@ class PairMonitorHook(Hook):
         if type(interval) is not int or interval < 0:
             raise ValueError(f'interval must be an integer of at least 0, got {interval!r}')
         self.interval = interval
+        self._unseen: set[str] = set()
 
     def before_train(self, runner: Runner) -> None:
         """Make sure that there are pairs.
@@ -64,12 +69,19 @@ class PairMonitorHook(Hook):
         """Measure the shares on the batch that is trained on next."""
         if not self.interval or runner.iter % self.interval:
             return
-        wrapper: Any = runner.optim_wrapper
-        part = next(iter(wrapper.values())) if isinstance(wrapper, OptimWrapperDict) else wrapper
+        model, wrapper = unwrapped(runner.model), runner.optim_wrapper
+        part: Any = wrapper
+        part = next(iter(part.values())) if isinstance(part, OptimWrapperDict) else part
         scaler = getattr(part, 'loss_scaler', None)  # small gradients vanish in fp16
         arguments = {} if scaler is None else dict(scale=scaler.scale)
-        with part.optim_context(runner.model):
-            found = tap_gradients(unwrapped(runner.model), data_batch, **arguments)
+        with preserved_randomness(), part.optim_context(runner.model):
+            data = model.data_preprocessor(copy.deepcopy(data_batch), True)
+            found = tap_gradients(model, data['inputs'], data.get('data_samples'), **arguments)
+        for name in model.pair_factors.keys() - found.keys():
+            if name not in self._unseen:
+                self._unseen.add(name)
+                text = f'{name} has no gradient_share: the student changes its feature in place'
+                print_log(f'{text}; tap the module that changes it', 'current', logging.WARNING)
         for name, norms in found.items():
             total = sum(norms.values())
             if total:

@@ -13,8 +13,8 @@ from .panels import Panel, PairView
 
 COSINE = 'cosine between two channels'
 CORRELATION = 'correlation between two channels, their means taken away'
-SCALE = '1: strong at the same places     0: unrelated     −1: opposite'
-ORDER = "channels, those that agree in the teacher side by side"
+SCALE = {-1: '−1 opposite', -0.5: '−0.5', 0: '0 unrelated', 0.5: '0.5', 1: '1 same places'}
+ORDER = 'channels, those that agree in the teacher side by side'
 DISTANCE = (
     'Distance: 0 if all correlations are the teacher’s, 1 if unrelated, 2 if opposite '
     '(1 − mean cosine between the rows of the two matrices F Fᵀ; half of the loss at weight 1).'
@@ -49,8 +49,9 @@ def draw(
         found = panel.distances if only is None else panel.distances[only : only + 1]
         drawn = _draw_panel(axis, view, panel, matrix, float(np.mean(found)) if found else None)
     bar = right.colorbar(drawn, ax=list(axes), shrink=0.72, pad=0.01)
-    bar.set_label(f'{CORRELATION if view.center else COSINE}\n{SCALE}', fontsize=9)
-    figure.suptitle(f'{heading}\n', fontsize=13)
+    bar.set_ticks(list(SCALE), labels=list(SCALE.values()), fontsize=9)
+    bar.set_label(CORRELATION if view.center else COSINE, fontsize=9)
+    figure.suptitle(heading, fontsize=13)
     figure.supxlabel(f'{_how(view)} {DISTANCE}', fontsize=8.5, wrap=True)
     return figure
 
