@@ -18,7 +18,9 @@ if __name__ == '__main__':
     parser.add_argument('--filter', metavar='TEXT', help='only paths that contain TEXT')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write it there as well')
     parser.add_argument('--weights', action='store_true', help=WEIGHTS)
-    parser.add_argument('--checkpoint', metavar='FILE', help='with --weights: the student to look at')
+    parser.add_argument(
+        '--checkpoint', metavar='FILE', help='with --weights: the student to look at'
+    )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args()
     if args.shape is not None and min(args.shape) < 1:

@@ -30,7 +30,9 @@ def start_distiller(cfg: Config) -> tuple[Any, str]:
     """
     setup()
     if not is_distiller(cfg.get('model')):
-        raise TypeError(f'this needs a distilled config; its model is {type_name(cfg.get("model"))}')
+        raise TypeError(
+            f'this needs a distilled config; its model is {type_name(cfg.get("model"))}'
+        )
     init_default_scope(cfg.get('default_scope') or 'mmengine')
     fill_input_size(cfg)
     cfg.model.setdefault('data_preprocessor', cfg.get('data_preprocessor'))

@@ -84,8 +84,8 @@ class CorrelationVisualizationHook(Hook):
         self._inputs = prepared(model, batches)
         self._shown = [x for b in self._inputs for x in thumbnails(b, model.data_preprocessor)]
         found = teacher_maps(model, self._inputs)
-        self._views = [(pair, PairView(pair, found[pair.name])) for pair in model.pairs
-                       if found[pair.name]]  # fmt: skip
+        drawn = [pair for pair in model.pairs if found[pair.name]]
+        self._views = [PairView(pair, found[pair.name]) for pair in drawn]
         left_out = [pair.name for pair in model.pairs if not found[pair.name]]
         if left_out:
             text = f'Not drawn, their features are not maps (N, C, H, W): {", ".join(left_out)}'
@@ -97,13 +97,11 @@ class CorrelationVisualizationHook(Hook):
         from ..visualization.maps import student_maps
 
         found = student_maps(unwrapped(runner.model), self._inputs)
-        for pair, view in self._views:
-            through = f', through its {type(pair.connector).__name__}' if pair.connector else ''
-            maps = found[pair.name]
-            matched = maps[0].shape[1] == view.teacher_maps[0].shape[1]
-            now = view.student(f'student, iteration {iteration}', maps, through, matched)
-            first = self._first.setdefault(pair.name, now)
-            panels = [view.teacher(), first] + [now] * (now is not first)
-            heading = f'Which channels agree? Pair {pair.name}: mean over {len(maps)} images'
+        for view in self._views:
+            maps = found[view.name]
+            now = view.student(f'student, iteration {iteration}', maps)
+            first = self._first.setdefault(view.name, now)
+            panels = [view.teacher, first] + [now] * (now is not first)
+            heading = f'Which channels agree? Pair {view.name}: mean over {len(maps)} images'
             picture = as_array(draw(view, panels, self._shown, heading))
-            runner.visualizer.add_image(f'{pair.name}_correlation', picture, step=iteration)
+            runner.visualizer.add_image(f'{view.name}_correlation', picture, step=iteration)

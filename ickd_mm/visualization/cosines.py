@@ -41,9 +41,7 @@ def _cells(x: Tensor, grid: tuple[int, int]) -> list[list[Tensor]]:
 def mean_cosines(maps: list[Tensor], grid: tuple[int, int], center: bool) -> np.ndarray:
     """Average the cosines over images, (1, C, h, w) each, and cells: (C, C)."""
     every = (cell for x in maps for band in _cells(x, grid) for cell in band)
-    return sum(channel_cosines(cell, center)[0] for cell in every) / (
-        len(maps) * grid[0] * grid[1]
-    )
+    return sum(channel_cosines(cell, center)[0] for cell in every) / (len(maps) * grid[0] * grid[1])
 
 
 def channel_order(cosines: np.ndarray) -> np.ndarray:

@@ -9,15 +9,15 @@ from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from .panels import Panel, PairView
+from .panels import PairView, Panel
 
 COSINE = 'cosine between two channels'
 CORRELATION = 'correlation between two channels, their means taken away'
 SCALE = {-1: '−1 opposite', -0.5: '−0.5', 0: '0 unrelated', 0.5: '0.5', 1: '1 same places'}
 ORDER = 'channels, those that agree in the teacher side by side'
 DISTANCE = (
-    'Distance: 0 if all correlations are the teacher’s, 1 if unrelated, 2 if opposite '
-    '(1 − mean cosine between the rows of the two matrices F Fᵀ; half of the loss at weight 1).'
+    'Distance: 0 if all correlations are the teacher’s, 1 if unrelated, 2 if opposite: '
+    '1 − mean cosine between the rows of both matrices F Fᵀ (half of the loss at weight 1).'
 )
 
 
@@ -52,7 +52,7 @@ def draw(
     bar.set_ticks(list(SCALE), labels=list(SCALE.values()), fontsize=9)
     bar.set_label(CORRELATION if view.center else COSINE, fontsize=9)
     figure.suptitle(heading, fontsize=13)
-    figure.supxlabel(f'{_how(view)} {DISTANCE}', fontsize=8.5, wrap=True)
+    figure.supxlabel(f'{_how(view)}\n{DISTANCE}', fontsize=8.5)
     return figure
 
 
@@ -69,7 +69,10 @@ def _how(view: PairView) -> str:
 
 
 def _draw_images(part: Any, view: PairView, images: list[np.ndarray], count: int) -> None:
-    for axis, image in zip(part.subplots(len(images), 1, squeeze=False)[:, 0], images):
+    axes = part.subplots(len(images), 1, squeeze=False)[:, 0]
+    what = 'the image' if count == 1 else f'{count} images'
+    axes[0].set_title(what if count == len(images) else f'{len(images)} of {what}', fontsize=10)
+    for axis, image in zip(axes, images):
         axis.imshow(image)
         axis.set(xticks=[], yticks=[])
         height, width = image.shape[:2]
@@ -78,8 +81,6 @@ def _draw_images(part: Any, view: PairView, images: list[np.ndarray], count: int
             axis.axhline(edge - 0.5, **lines)
         for edge in np.arange(1, view.drawn_grid[1]) * width / view.drawn_grid[1]:
             axis.axvline(edge - 0.5, **lines)
-    what = 'the image' if count == 1 else f'{count} images'
-    part.suptitle(what if count <= len(images) else f'{len(images)} of {what}', fontsize=10)
 
 
 def _draw_panel(

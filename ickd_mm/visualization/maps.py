@@ -25,10 +25,10 @@ def prepared(model: Any, batches: list[Any]) -> list[Tensor]:
 
 
 def _untouched(module: nn.Module) -> bool:
-    if not isinstance(module, _BatchNorm) or module.running_mean is None:
+    mean, var = (getattr(module, f'running_{name}', None) for name in ('mean', 'var'))
+    if not isinstance(module, _BatchNorm) or mean is None or var is None:
         return False
-    mean, var = module.running_mean, module.running_var
-    return not mean.any() and bool((var == 1).all())
+    return not mean.any() and bool(torch.all(var == 1))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,7 @@ class PairView:
         self.grid: tuple[int, int] = pair.loss.grid if icc else (1, 1)
         self.center = (icc and pair.loss.center) if center is None else center
         self.cross = icc and pair.loss.cross
+        self.connector = '' if pair.connector is None else type(pair.connector).__name__
         self.taps = pair.student.path, pair.teacher.path
         self.order = channel_order(mean_cosines(teacher, self.grid, self.center))
 
@@ -62,22 +64,27 @@ class PairView:
         """The cells that are drawn."""
         return self.grid if max(self.grid) <= MOST_CELLS else (1, 1)
 
+    @cached_property
     def teacher(self) -> Panel:
-        """Return the teacher's matrices."""
+        """The teacher's matrices."""
         return self._panel('teacher', self.taps[1], self.teacher_maps, self.order)
 
-    def student(self, name: str, maps: list[Tensor], through: str, matched: bool) -> Panel:
+    def student(self, name: str, maps: list[Tensor], ready: bool = True) -> Panel:
         """Return a student's matrices.
 
         Args:
             name: of the student.
-            maps: (1, C, H, W) each.
-            through: what the maps went through behind the tap, for the caption.
-            matched: whether channel i is meant to be the teacher's channel i; else the student's
-                channels are clustered on their own and there is no distance.
+            maps: (1, C, H, W) each, behind the connector where the pair has one.
+            ready: whether there was a connector where the pair has one. Without it channel i is
+                not meant to be the teacher's channel i: the student's channels are clustered on
+                their own, and there is no distance.
         """
-        about, order, distances = f'{self.taps[0]}{through}', self.order, ()
-        if matched:
+        about, channels = self.taps[0], maps[0].shape[1]
+        if self.connector:
+            about += f', through its {self.connector}' if ready else ', without a connector'
+        distances: tuple[float, ...] = ()
+        if ready and channels == self.teacher_maps[0].shape[1]:
+            order = self.order
             distances = tuple(self._distance(*both) for both in zip(maps, self.teacher_maps))
         else:
             order = channel_order(mean_cosines(maps, self.grid, self.center))

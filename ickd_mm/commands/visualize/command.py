@@ -18,7 +18,7 @@ from ...preflight.options import check_options
 from ...visualization.figures import draw
 from ...visualization.images import read_images, thumbnails
 from ...visualization.maps import Maps, prepared, student_maps, teacher_maps
-from ...visualization.panels import Panel, PairView
+from ...visualization.panels import PairView, Panel
 from ..students import load_student, start_distiller
 from .channels import draw_channels
 from .page import write_page
@@ -63,7 +63,8 @@ def visualize(args: argparse.Namespace) -> None:
             continue
         began = time.perf_counter()
         view = PairView(pair, teacher[name], args.center)
-        panels = [view.teacher(), *(_panel(view, pair, *student) for student in students)]
+        panels = [view.teacher]
+        panels += [view.student(who, maps[name], name in ready) for who, maps, ready in students]
         title = f'Which channels agree? {config}, pair {name}'
         figures = {'mean': draw(view, panels, shown, f'{title}: mean over {len(names)} images')}
         for number, image in enumerate(names):
@@ -94,19 +95,10 @@ def _students(
     return found
 
 
-def _panel(view: PairView, pair: Any, name: str, maps: Maps, ready: set[str]) -> Panel:
-    matched = pair.name in ready
-    through = f', through its {type(pair.connector).__name__}' if pair.connector is not None else ''
-    if not matched:
-        through = ', as it is: the file holds no connector'
-    matched = matched and maps[pair.name][0].shape[1] == view.teacher_maps[0].shape[1]
-    return view.student(name, maps[pair.name], through, matched)
-
-
 def _distances(view: PairView, panels: list[Panel]) -> str:
     lines = [f'{view.name}: distance to the teacher, mean over the images']
     for panel in panels[1:]:
         name = panel.name.replace('\n', ' ')
         mean = torch.tensor(panel.distances).mean().item() if panel.distances else None
-        lines.append(f'  {name}: ' + ('none, no connector' if mean is None else f'{mean:.3f}'))
+        lines.append(f'  {name}: ' + ('none' if mean is None else f'{mean:.3f}'))
     return '\n'.join(lines)
