@@ -19,7 +19,10 @@ from ..runtime import setup
 
 
 def start_distiller(cfg: Config) -> tuple[Any, str]:
-    """Build the distiller of a whole config, its weights as a run starts with them.
+    """Build the distiller of a whole config, its weights initialised as a run initialises them.
+
+    Random weights are drawn with the config's seed, by default 0. They need not be those of a run
+    with that seed: its loop may have drawn numbers before.
 
     Returns:
         The distiller, and in words what the student starts from.
@@ -43,7 +46,7 @@ def start_distiller(cfg: Config) -> tuple[Any, str]:
     if cfg.get('load_from'):
         load_student(model, cfg.load_from)
         return model, f'weights of {cfg.load_from}'
-    return model, f'initial weights, seed {seed}'
+    return model, f'random weights, seed {seed}'
 
 
 def load_student(model: Any, path: str) -> set[str]:
