@@ -47,7 +47,7 @@ class PairMonitorHook(Hook):
         ValueError: if ``interval`` is not an integer of at least 0.
     """
 
-    priority = 'LOW'  # after PairWeightHook has set the weights of the iteration
+    priority = 55  # behind PairWeightHook, which sets this iteration's weights; before the logger
 
     def __init__(self, interval: int = 100) -> None:
         if type(interval) is not int or interval < 0:
