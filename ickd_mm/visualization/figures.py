@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from .panels import PairView, Panel
 
@@ -15,6 +17,7 @@ COSINE = 'cosine between two channels'
 CORRELATION = 'correlation between two channels, their means taken away'
 SCALE = {-1: '−1 opposite', -0.5: '−0.5', 0: '0 unrelated', 0.5: '0.5', 1: '1 same places'}
 ORDER = 'channels, those that agree in the teacher side by side'
+OWN_ORDER = 'channels, those that agree in this student side by side'
 DISTANCE = (
     'Distance: 0 if all correlations are the teacher’s, 1 if unrelated, 2 if opposite: '
     '1 − mean cosine between the rows of both matrices F Fᵀ (half of the loss at weight 1).'
@@ -89,13 +92,20 @@ def _draw_panel(
     colors = colormaps['RdBu_r'].with_extremes(bad='0.55')
     drawn = axis.imshow(matrix, cmap=colors, vmin=-1, vmax=1, interpolation='nearest')
     axis.set(xticks=[], yticks=[])
-    own = not panel.distances and panel.name != 'teacher'
-    axis.set_xlabel('its own channels, in an order of their own' if own else ORDER, fontsize=8)
+    own = not panel.distances and panel is not view.teacher
+    axis.set_xlabel(OWN_ORDER if own else ORDER, fontsize=8)
     axis.set_ylabel(f'{panel.channels} channels', fontsize=8)
     told = '' if distance is None else f'distance to the teacher {distance:.2f}'
+    told = f'its own {panel.channels} channels: no distance' if own else told
     axis.set_title(f'{panel.name}\n{told}', fontsize=11, fontweight='bold')
     axis.text(0.5, -0.09, panel.about, fontsize=8, ha='center', va='top', transform=axis.transAxes)
     return drawn
+
+
+def write_png(figure: Figure, file: Path) -> None:
+    """Write a figure with 256 colours: matrices of noise take a quarter of the space."""
+    picture = Image.fromarray(as_array(figure, 110))
+    picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(file)
 
 
 def as_array(figure: Figure, dpi: int = 100) -> np.ndarray:

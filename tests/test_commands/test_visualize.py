@@ -51,8 +51,18 @@ def test_pictures_of_two_students(tmp_path, options, distilled):
     out = tmp_path / 'out'
     done = succeed(
         visualize(
-            ICKD, checkpoint, exported, '--images', 0, 3, '--names', 'after', 'exported',
-            '--out', out, options=options,
+            ICKD,
+            checkpoint,
+            exported,
+            '--images',
+            0,
+            3,
+            '--names',
+            'after',
+            'exported',
+            '--out',
+            out,
+            options=options,
         )  # fmt: skip
     )
     found = dict(re.findall(r'^  (.*): (\S+)$', done.stdout, re.M))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...preflight.model_source import read_config
 from ...preflight.options import check_options
-from ...visualization.figures import draw
+from ...visualization.figures import draw, write_png
 from ...visualization.images import read_images, thumbnails
 from ...visualization.maps import Maps, prepared, student_maps, teacher_maps
 from ...visualization.panels import PairView, Panel
@@ -73,7 +73,7 @@ def visualize(args: argparse.Namespace) -> None:
         figures['channels'] = draw_channels(view, shown[0], f'{config}, teacher: {names[0]}')
         for kind, figure in figures.items():
             file = out / f'{name}_{kind}.png'
-            figure.savefig(file, dpi=110)
+            write_png(figure, file)
             written.append((f'{name}: {kind}', file))
         took = time.perf_counter() - began
         print(_distances(view, panels), flush=True)
