@@ -49,22 +49,8 @@ def test_pictures_of_two_students(tmp_path, options, distilled):
     checkpoint, exported = distilled[1] / 'iter_6.pth', tmp_path / 'exported.pth'
     export_student(checkpoint, exported)
     out = tmp_path / 'out'
-    done = succeed(
-        visualize(
-            ICKD,
-            checkpoint,
-            exported,
-            '--images',
-            0,
-            3,
-            '--names',
-            'after',
-            'exported',
-            '--out',
-            out,
-            options=options,
-        )  # fmt: skip
-    )
+    flags = ['--images', 0, 3, '--names', 'after', 'exported', '--out', out]
+    done = succeed(visualize(ICKD, checkpoint, exported, *flags, options=options))
     found = dict(re.findall(r'^  (.*): (\S+)$', done.stdout, re.M))
     before = 'student before distillation (random weights, seed 0)'
     assert found['exported'] == 'none'

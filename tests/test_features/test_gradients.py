@@ -1,4 +1,4 @@
-"""The gradients at the taps are those that a training step sends there, and looking changes none."""
+"""Gradients at the taps are those that a training step sends there; looking changes nothing."""
 
 import pytest
 import torch

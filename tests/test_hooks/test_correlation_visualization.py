@@ -8,7 +8,7 @@ import torch
 from mmengine.visualization import Visualizer
 from PIL import Image
 from support.repository import ICKD
-from support.tools import load, run_tool, succeed, train  # noqa: F401
+from support.tools import load, succeed, train
 
 from ickd_mm.hooks import CorrelationVisualizationHook
 

@@ -87,7 +87,7 @@ def test_only_every_interval(distiller):
 
 @pytest.mark.slow
 def test_through_the_tool(tmp_path, distilled):
-    """The weights are those of a run without the hook; accumulated and compiled runs have it too."""
+    """The weights are those of a run without the hook; a compiled, accumulating run has it too."""
     options, plain = distilled
     config = tmp_path / 'watched.py'
     hook = dict(type='ickd_mm.PairMonitorHook', interval=2)

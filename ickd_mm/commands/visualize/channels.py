@@ -53,7 +53,7 @@ def draw_channels(view: PairView, image: np.ndarray, heading: str) -> Figure:
     ):
         row[0].imshow(image)
         row[0].set_title('the image', fontsize=9)
-        row[0].set_xlabel(what, color=color, fontsize=9, loc='left')
+        row[0].set_xlabel(f'{what} (yellow)', color=color, fontsize=9, loc='left')
         for axis, channel in zip(row[1:], chosen):
             axis.imshow(x[0, channel].cpu(), cmap='viridis')
             axis.set_title(f'channel {channel}', fontsize=9)
