@@ -1,5 +1,8 @@
 """Gradients at the taps are those that a training step sends there; looking changes nothing."""
 
+import statistics
+import time
+
 import pytest
 import torch
 from support.models import batch
@@ -53,6 +56,20 @@ def test_nothing_is_changed(ready):
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
     assert all(module.training for module in model.modules())
+
+
+def test_a_look_costs_less_than_a_step(ready):
+    model, data = ready
+    optimizer, ratios = torch.optim.SGD(model.parameters(), 1e-3), []
+    for _ in range(5):
+        began = time.process_time()
+        model.parse_losses(model(**data, mode='loss'))[0].backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        between = time.process_time()
+        tap_gradients(model, data['inputs'], data['data_samples'])
+        ratios.append((time.process_time() - between) / (between - began))
+    assert statistics.median(ratios) < 1
 
 
 def test_a_pair_sees_the_pairs_behind_it_and_a_weight_of_0_is_left_out(

@@ -102,7 +102,8 @@ def strength_table(found: Strengths) -> Group:
     """Show the ratios, and the weights that would give others."""
     headings = ('pair', 'student tap', 'weight now', 'ratio now')
     wanted = (f'weight for {ratio:g}' for ratio in RATIOS)
-    table = Table(*headings, *(Column(text, justify='right') for text in wanted))
+    columns = (Column(text, overflow='fold') for text in headings)
+    table = Table(*columns, *(Column(text, justify='right') for text in wanted))
     for pair in found.pairs:
         weight = 'no loss_weight' if pair.weight is None else f'{pair.weight:g}'
         at = ' at weight 1' if pair.ratio and not pair.weight else ''
