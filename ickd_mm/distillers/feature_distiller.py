@@ -288,20 +288,9 @@ class FeatureDistiller(BaseModel):
                     f'pairs.{pair.name}: student tap {pair.student.path!r} carries no gradient; '
                     'it is frozen, or inside a reentrant activation checkpoint'
                 )
-            loss = self._match(pair, feature, wanted[pair.teacher])
-            factor = self.pair_factors[pair.name]
+            loss, factor = pair(feature, wanted[pair.teacher]), self.pair_factors[pair.name]
             matched[pair.name] = loss if factor == 1 else factor * loss
         return losses, matched, seen
-
-    @staticmethod
-    def _match(pair: Pair, student: Tensor, teacher: Tensor) -> Tensor:
-        try:
-            return pair(student, teacher)
-        except ValueError as error:
-            raise ValueError(
-                f'pairs.{pair.name}: student {pair.student.path!r} {tuple(student.shape)}, teacher '
-                f'{pair.teacher.path!r} {tuple(teacher.shape)}: {error}'
-            ) from error
 
     def parse_losses(self, losses: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
         """Add the losses up as the student does."""

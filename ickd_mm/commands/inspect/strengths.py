@@ -90,7 +90,7 @@ def _batch(cfg: Config, model: Any) -> tuple[torch.Tensor, Any, str]:
         check_data(cfg, ('train_dataloader',))
         batch = next(iter(build_loader(cfg, ['train_dataloader'])))
     except FileNotFoundError as error:
-        size = config_image_size(cfg)
+        size, _ = config_image_size(cfg)
         images = torch.randn(RANDOM_IMAGES, image_channels(model.student), *size)
         what = 'random images, all of class 0: the ratios of real images differ'
         return images, made_samples(RANDOM_IMAGES, size), f'{what} ({error})'
