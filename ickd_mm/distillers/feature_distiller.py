@@ -172,12 +172,11 @@ class FeatureDistiller(BaseModel):
         self.student_copies = ours.changed()
         pairs, self._shapes = [], {}
         for config in configs:
-            features = ours[config.student], theirs[config.teacher]
             pair = build_pair(config, ours, theirs, size)
             if getattr(pair.loss, 'loss_weight', 1) == 0:
                 print_log(f'{pair.name} has weight 0: it changes nothing', 'current', 30)
             pairs.append(pair)
-            self._shapes[pair.name] = features[0].shape, features[1].shape
+            self._shapes[pair.name] = ours[pair.student].shape, theirs[pair.teacher].shape
         return pairs
 
     def check_training(
@@ -253,9 +252,8 @@ class FeatureDistiller(BaseModel):
         if mode != 'loss':
             return self.student(inputs, data_samples, mode=mode, **kwargs)
         losses, matched, _ = self.train_forward(inputs, data_samples, **kwargs)
-        for name in matched:
-            if name in losses:
-                raise KeyError(f'the student has a loss {name!r} itself; rename the pair')
+        for name in losses.keys() & matched.keys():
+            raise KeyError(f'the student has a loss {name!r} itself; rename the pair')
         return {**losses, **matched}
 
     def train_forward(
@@ -266,21 +264,19 @@ class FeatureDistiller(BaseModel):
         Returns:
             The student's own losses, each pair's loss by the pair's name, the student's features.
         """
-        active = [pair for pair in self.pairs if self.pair_factors[pair.name]]
-        wanted = self.teacher(inputs, data_samples) if active else {}
+        wanted = self.teacher(inputs, data_samples) if any(self.pair_factors.values()) else {}
         taps = [pair.student for pair in self.pairs]
         with Capture(self.student, taps, 'student', copies=self.student_copies) as seen:
             losses = self.student(inputs, data_samples, mode='loss', **kwargs)
-        if seen.changed():
-            names = ', '.join(tap.path for tap in seen.changed())
+        if names := ', '.join(tap.path for tap in seen.changed()):
             raise RuntimeError(
                 f'the student changed {names} in place after it was taken; tap the module that '
                 'changes it, or build that one with inplace=False'
             )
         matched = {}
         for pair in self.pairs:
-            feature = seen[pair.student]
-            if pair not in active:
+            feature, factor = seen[pair.student], self.pair_factors[pair.name]
+            if not factor:
                 matched[pair.name] = pair.zero_loss(feature)
                 continue
             if torch.is_grad_enabled() and not feature.requires_grad:
@@ -288,8 +284,7 @@ class FeatureDistiller(BaseModel):
                     f'pairs.{pair.name}: student tap {pair.student.path!r} carries no gradient; '
                     'it is frozen, or inside a reentrant activation checkpoint'
                 )
-            loss, factor = pair(feature, wanted[pair.teacher]), self.pair_factors[pair.name]
-            matched[pair.name] = loss if factor == 1 else factor * loss
+            matched[pair.name] = factor * pair(feature, wanted[pair.teacher])
         return losses, matched, seen
 
     def parse_losses(self, losses: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
