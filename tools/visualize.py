@@ -26,5 +26,5 @@ if __name__ == '__main__':
     args = parser.parse_args()
     try:
         visualize(args)
-    except (FileNotFoundError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (FileNotFoundError, ImportError, KeyError, RuntimeError, TypeError, ValueError) as error:
         parser.error(str(error.args[0] if isinstance(error, KeyError) else error))

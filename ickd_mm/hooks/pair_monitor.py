@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -84,7 +85,7 @@ class PairMonitorHook(Hook):
                 print_log(f'{text}; tap the module that changes it', 'current', logging.WARNING)
         for name, norms in found.items():
             total = sum(norms.values())
-            if total:
+            if total and math.isfinite(total):
                 share = norms.get(name, 0.0) / total
                 runner.message_hub.update_scalar(f'train/{_short(name)}/gradient_share', share)
 
