@@ -75,14 +75,15 @@ def read_images(cfg: Config, images: Sequence[str | int]) -> tuple[list[str], li
             number, count = int(image), len(loader.dataset)
             if not 0 <= number < count:
                 raise ValueError(f'images: no sample {number}, the validation set has {count}')
-            samples.append(loader.dataset[number])
+            sample = loader.dataset[number]
             names.append(f'validation image {number}')
         else:
             if not Path(image).is_file():
                 raise FileNotFoundError(f'images: no file {image!r}')
             found = next(cfg[key] for key in keys if isinstance(cfg.get(key), dict))
-            samples.append(_file_pipeline(found.dataset)(dict(img_path=image)))
+            sample = _file_pipeline(found.dataset)(dict(img_path=image))
             names.append(Path(image).name)
+        samples.append(dict(inputs=sample['inputs']))  # not every sample has labels
     same = len({tuple(sample['inputs'].shape) for sample in samples}) == 1
     groups = [samples] if same else [[sample] for sample in samples]
     return names, [loader.collate_fn(group) for group in groups]

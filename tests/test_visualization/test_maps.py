@@ -3,8 +3,11 @@
 import pytest
 import torch
 from mmengine.config import Config
-from support.repository import ICKD
+from mmengine.registry import init_default_scope
+from support.repository import ICKD, REPO
 
+from ickd_mm.commands.demo.dataset import prepare_digits
+from ickd_mm.registry import MODELS
 from ickd_mm.visualization.images import read_images, thumbnails
 from ickd_mm.visualization.maps import prepared, student_maps, teacher_maps
 
@@ -61,6 +64,18 @@ def test_files_and_numbers_give_the_same_images(distiller, cfg, digits):
     shown = thumbnails(images, distiller.data_preprocessor)
     assert [picture.shape for picture in shown] == [(64, 64, 3)] * 3
     assert all(picture.min() == 0 and picture.max() == 1 for picture in shown)
+
+
+def test_a_classifiers_images_with_and_without_a_label(tmp_path):
+    cfg = Config.fromfile(REPO / 'configs/ickd/resnet_digits.py')
+    prepare_digits(tmp_path, train=4, val=2, seed=3)
+    cfg.val_dataloader.dataset.data_root = str(tmp_path / 'imagenet')
+    file = sorted((tmp_path / 'imagenet/val').rglob('*.png'))[0]
+    init_default_scope('mmpretrain')
+    _, batches = read_images(cfg, [0, str(file)])
+    preprocessor = MODELS.build(cfg.model.student.data_preprocessor)
+    images = preprocessor(batches[0], False)['inputs']
+    assert torch.equal(images[0], images[1])
 
 
 @pytest.mark.parametrize(
