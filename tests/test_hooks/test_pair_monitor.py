@@ -67,6 +67,13 @@ def test_mixed_precision_gives_the_same_share(distiller):
     assert shares[1] == pytest.approx(shares[0], rel=0.05)
 
 
+def test_what_mmengine_compiles_is_not_run(distiller):
+    """With ``compile`` in a config that is ``model.forward``: no look makes it compile again."""
+    runner, distiller.forward = runner_of(distiller), None
+    PairMonitorHook().before_train_iter(runner, 0, batch())
+    assert 0 < runner.message_hub.get_scalar(f'train/{SHARE}').current() < 1
+
+
 def test_a_pair_that_is_switched_off_has_no_share(distiller):
     runner = runner_of(distiller)
     distiller.pair_factors['loss_icc'] = 0.0
@@ -87,7 +94,7 @@ def test_only_every_interval(distiller):
 
 @pytest.mark.slow
 def test_through_the_tool(tmp_path, distilled):
-    """The weights are those of a run without the hook; a compiled, accumulating run has it too."""
+    """The weights are those of a run without the hook; accumulation changes no share."""
     options, plain = distilled
     config = tmp_path / 'watched.py'
     hook = dict(type='ickd_mm.PairMonitorHook', interval=2)
