@@ -173,15 +173,14 @@ class FeatureDistiller(BaseModel):
         self.teacher = FrozenTeacher(
             teacher, taps, renormalize, theirs.changed(), options, size, source
         )
-        self._student_copies = ours.changed()
+        self.student_copies = ours.changed()
         pairs, self._shapes = [], {}
         for config in configs:
-            features = ours[config.student], theirs[config.teacher]
             pair = build_pair(config, ours, theirs, size)
             if getattr(pair.loss, 'loss_weight', 1) == 0:
                 print_log(f'{pair.name} has weight 0: it changes nothing', 'current', 30)
             pairs.append(pair)
-            self._shapes[pair.name] = features[0].shape, features[1].shape
+            self._shapes[pair.name] = ours[pair.student].shape, theirs[pair.teacher].shape
         return pairs
 
     def check_training(
@@ -256,43 +255,41 @@ class FeatureDistiller(BaseModel):
         """
         if mode != 'loss':
             return self.student(inputs, data_samples, mode=mode, **kwargs)
-        active = [pair for pair in self.pairs if self.pair_factors[pair.name]]
-        wanted = self.teacher(inputs, data_samples) if active else {}
+        losses, matched, _ = self.train_forward(inputs, data_samples, **kwargs)
+        for name in losses.keys() & matched.keys():
+            raise KeyError(f'the student has a loss {name!r} itself; rename the pair')
+        return {**losses, **matched}
+
+    def train_forward(
+        self, inputs: Tensor, data_samples: Any = None, **kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, Tensor], Capture]:
+        """Run teacher, student and pairs as a training step does.
+
+        Returns:
+            The student's own losses, each pair's loss by the pair's name, the student's features.
+        """
+        wanted = self.teacher(inputs, data_samples) if any(self.pair_factors.values()) else {}
         taps = [pair.student for pair in self.pairs]
-        with Capture(self.student, taps, 'student', copies=self._student_copies) as seen:
+        with Capture(self.student, taps, 'student', copies=self.student_copies) as seen:
             losses = self.student(inputs, data_samples, mode='loss', **kwargs)
-        if seen.changed():
-            names = ', '.join(tap.path for tap in seen.changed())
+        if names := ', '.join(tap.path for tap in seen.changed()):
             raise RuntimeError(
                 f'the student changed {names} in place after it was taken; tap the module that '
                 'changes it, or build that one with inplace=False'
             )
+        matched = {}
         for pair in self.pairs:
-            if pair.name in losses:
-                raise KeyError(f'the student has a loss {pair.name!r} itself; rename the pair')
-            feature = seen[pair.student]
-            if pair not in active:
-                losses[pair.name] = pair.zero_loss(feature)
+            feature, factor = seen[pair.student], self.pair_factors[pair.name]
+            if not factor:
+                matched[pair.name] = pair.zero_loss(feature)
                 continue
             if torch.is_grad_enabled() and not feature.requires_grad:
                 raise RuntimeError(
                     f'pairs.{pair.name}: student tap {pair.student.path!r} carries no gradient; '
                     'it is frozen, or inside a reentrant activation checkpoint'
                 )
-            loss = self._match(pair, feature, wanted[pair.teacher])
-            factor = self.pair_factors[pair.name]
-            losses[pair.name] = loss if factor == 1 else factor * loss
-        return losses
-
-    @staticmethod
-    def _match(pair: Pair, student: Tensor, teacher: Tensor) -> Tensor:
-        try:
-            return pair(student, teacher)
-        except ValueError as error:
-            raise ValueError(
-                f'pairs.{pair.name}: student {pair.student.path!r} {tuple(student.shape)}, teacher '
-                f'{pair.teacher.path!r} {tuple(teacher.shape)}: {error}'
-            ) from error
+            matched[pair.name] = factor * pair(feature, wanted[pair.teacher])
+        return losses, matched, seen
 
     def parse_losses(self, losses: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
         """Add the losses up as the student does."""

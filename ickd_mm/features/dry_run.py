@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ..randomness import preserved_randomness
 from .samples import made_samples
 from .taps import Capture, Tap, TapError
+from .unchanged import unchanged
 
 IMAGES = 2
 aten = torch.ops.aten
@@ -30,23 +31,12 @@ def _mode(model: BaseModel, training: bool) -> Iterator[None]:
     Batch norms stay in eval mode: they give the same shapes, and a synchronised one would wait for
     other processes.
     """
-    modes = {module: module.training for module in model.modules()}
-    held = {module: dict(module._buffers) for module in modes}
-    values = {buffer: buffer.clone() for buffer in model.buffers()}
-    model.train(training)
-    for module in modes:
-        if isinstance(module, _BatchNorm):
-            module.eval()
-    try:
+    with unchanged(model):
+        model.train(training)
+        for module in model.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
         yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-            module._buffers.clear()
-            module._buffers.update(held[module])
-        for buffer, value in values.items():
-            if not torch.equal(buffer, value):
-                buffer.data.copy_(value)
 
 
 class _ByShape(TorchDispatchMode):
