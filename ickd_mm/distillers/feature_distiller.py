@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..checkpoint.packing import OWN_PARTS
 from ..connectors import ConvConnector
 from ..features.dry_run import dry_run, dry_run_features
-from ..features.taps import Capture
+from ..features.taps import Capture, Tap
 from ..preflight.image_size import image_size
 from ..preflight.model_source import locate_weights, read_student, read_teacher
 from ..randomness import preserved_randomness
@@ -27,6 +27,7 @@ from ..teachers.options import TeacherOptions
 from ..teachers.weights import restore
 from .pairs import Pair, PairConfig
 from .trial import build_pair, check_checkpointing, try_pair, validate_pair
+from .unlabelled import train_what_taps_need
 
 _STATE_DICT_HOOKS = (
     '_state_dict_hooks',
@@ -60,6 +61,8 @@ class FeatureDistiller(BaseModel):
             (``tools/train.py`` fills in what the training pipeline says).
         teacher_run: how the teacher is run; keys and defaults as in
             :class:`ickd_mm.teachers.options.TeacherOptions`.
+        supervised: False trains on the pairs alone, without labels: the student runs up to its
+            last tap, and what no tap depends on keeps its weights. Validation is as ever.
 
     Raises:
         TypeError, KeyError, ValueError, FileNotFoundError: before any training, naming the
@@ -75,8 +78,11 @@ class FeatureDistiller(BaseModel):
         data_preprocessor: dict | None = None,
         input_size: int | tuple[int, int] | None = None,
         teacher_run: dict | None = None,
+        supervised: bool = True,
     ) -> None:
         setup()
+        if not isinstance(supervised, bool):
+            raise TypeError(f'supervised must be True or False, got {supervised!r}')
         pair_configs, options = PairConfig.read_all(pairs), TeacherOptions.read(teacher_run)
         config = dict(type='ickd_mm.FeatureDistiller', student=student, teacher=teacher)
         student_source = read_student(config, data_preprocessor)
@@ -94,6 +100,7 @@ class FeatureDistiller(BaseModel):
                 name = type(student_model).__name__
                 raise TypeError(f'{name} has its own {step}: it cannot be distilled')
         super().__init__()
+        self.supervised = supervised
         self._adopt_student(student_model)
         with preserved_randomness():
             teacher_model = teacher_source.build('teacher')
@@ -153,7 +160,7 @@ class FeatureDistiller(BaseModel):
         """Learn the features' shapes, freeze the teacher, build and try every pair."""
         teacher: Any = theirs.model
         taps = [c.teacher for c in configs]
-        ours = dry_run_features(self.student, [c.student for c in configs], 'student', size)
+        ours = self._features_of_student([c.student for c in configs], size)
         renormalize = make_renormalizer(self.student, teacher)
         self.teacher = FrozenTeacher(
             teacher, taps, renormalize, theirs.changed(), options, size, source
@@ -168,7 +175,12 @@ class FeatureDistiller(BaseModel):
                 print_log(f'{pair.name} has weight 0: it changes nothing', 'current', 30)
             pairs.append(pair)
             self._shapes[pair.name] = features[0].shape, features[1].shape
+        if not self.supervised:
+            self._student_copies = train_what_taps_need(self.student, pairs, size)
         return pairs
+
+    def _features_of_student(self, taps: list[Tap], size: tuple[int, int]) -> Capture:
+        return dry_run_features(self.student, taps, 'student', size, self.supervised)
 
     def check_training(
         self, size: tuple[int, int] | None, one_image: str = '', checkpointed: Any = None
@@ -187,7 +199,7 @@ class FeatureDistiller(BaseModel):
             check_checkpointing(pair, checkpointed)
         if size not in (None, self._size):
             taps = [pair.student for pair in self.pairs]
-            ours = dry_run_features(self.student, taps, 'student', size)
+            ours = self._features_of_student(taps, size)
             theirs = dry_run_features(self.teacher.model, self.teacher.taps, 'teacher', size)
             for pair in self.pairs:
                 shapes = ours[pair.student].shape, theirs[pair.teacher].shape
@@ -231,16 +243,17 @@ class FeatureDistiller(BaseModel):
             kwargs: handed to the student.
 
         Returns:
-            What the student returns; in mode 'loss' its losses under their own names, and
-            each pair's under the pair's.
+            What the student returns; in mode 'loss' its losses under their own names (none
+            without labels), and each pair's under the pair's.
         """
         if mode != 'loss':
             return self.student(inputs, data_samples, mode=mode, **kwargs)
         active = [pair for pair in self.pairs if self.pair_factors[pair.name]]
         wanted = self.teacher(inputs, data_samples) if active else {}
-        taps = [pair.student for pair in self.pairs]
-        with Capture(self.student, taps, 'student', copies=self._student_copies) as seen:
-            losses = self.student(inputs, data_samples, mode='loss', **kwargs)
+        taps, losses = [pair.student for pair in self.pairs], {}
+        stop, mode = (False, 'loss') if self.supervised else (True, 'tensor')
+        with Capture(self.student, taps, 'student', stop, self._student_copies) as seen:
+            losses = self.student(inputs, data_samples, mode=mode, **kwargs)
         if seen.changed():
             names = ', '.join(tap.path for tap in seen.changed())
             raise RuntimeError(
