@@ -25,6 +25,7 @@ model = dict(
     # Height and width of the training images where the student's preprocessor does not pad to a
     # size; None: that of the training crop.
     input_size=None,
+    supervised=True,  # False: trained on the pairs alone, from images without labels
     # What makes the frozen teacher cheaper to run.
     teacher_run=dict(
         fold=True,  # batch norms into convolutions

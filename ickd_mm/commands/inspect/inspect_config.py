@@ -78,12 +78,13 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
     configs = PairConfig.read_all(cfg.model.get('pairs'))
     student = origin.build('student')
     teacher = read_teacher(cfg.model, origin).build('teacher')
-    ours = dry_run_features(student, [c.student for c in configs], 'student', size)
+    labelled = cfg.model.get('supervised', True) is not False
+    ours = dry_run_features(student, [c.student for c in configs], 'student', size, labelled)
     theirs = dry_run_features(teacher, [c.teacher for c in configs], 'teacher', size)
     with preserved_randomness(), torch.no_grad():
         pairs = [build_pair(config, ours, theirs, size) for config in configs]
         matches = [_match(p, ours[p.student], theirs[p.teacher]) for p in pairs]
-    models = {'student': inspect_model(student, size)}
+    models = {'student': inspect_model(student, size, labelled=labelled)}
     models['teacher'] = inspect_model(teacher, size, trains=False)
     weights = describe_weights(cfg.model.get('teacher_ckpt'))
     return Inspection(models, matches, weights, source)
