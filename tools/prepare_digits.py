@@ -19,9 +19,7 @@ if __name__ == '__main__':
     args = parser.parse_args()
     try:
         progress = partial(track, description=f'Making {args.root}')
-        made = prepare_digits(
-            args.root, args.train, args.val, args.seed, progress, args.unlabelled
-        )
+        made = prepare_digits(args.root, args.train, args.val, args.seed, progress, args.unlabelled)
     except (ValueError, FileExistsError) as error:
         parser.error(str(error))
     print(f'{args.root}: {"made" if made else "already complete"}')

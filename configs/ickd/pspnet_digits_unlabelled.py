@@ -1,6 +1,6 @@
-# ICKD-S without labels: the demo's student learns from its pair alone, on scenes that have no masks.
-# Validation scores the head, which is not trained here: it comes once, at the end. To go on with
-# labels, start another run from the checkpoint: --cfg-options load_from=…/iter_900.pth
+# ICKD-S without labels: the demo's student learns from its pair alone, on scenes without masks.
+# Validation scores the head, which is not trained here: it comes once, at the end. Training with
+# labels goes on from the checkpoint, in another run (docs/own_model.md).
 _base_ = './pspnet_digits.py'
 how_to_get_data = 'make it with: python tools/prepare_digits.py --unlabelled 2000 (docs/data.md)'
 model = dict(supervised=False)

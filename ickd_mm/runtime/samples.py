@@ -124,9 +124,7 @@ def watch(dataset: Any, strict: bool, labelled: bool = True) -> None:
         if type(pipeline) is Compose:
             classes = (getattr(leaf, 'metainfo', None) or {}).get('classes') or ()
             ignored = {getattr(leaf, 'ignore_index', IGNORED)}
-            leaf.pipeline = NamingPipeline(
-                pipeline, len(classes), ignored, strict, labelled
-            )
+            leaf.pipeline = NamingPipeline(pipeline, len(classes), ignored, strict, labelled)
 
 
 @functools.cache

@@ -20,8 +20,7 @@ SCENE, SINGLE = 64, 32
 OURS = re.compile(
     r'JPEGImages/(train|val)_\d{4,}\.jpg|SegmentationClass/(train|val)_\d{4,}\.png|'
     r'ImageSets/Segmentation/(train|val)\.txt|imagenet/(train|val)/\d/\d{4}\.png|'
-    r'unlabelled/\d{4,}\.jpg|'
-    + re.escape(MANIFEST)
+    r'unlabelled/\d{4,}\.jpg|' + re.escape(MANIFEST)
 )
 
 Progress = Callable[..., Iterable]
