@@ -34,6 +34,7 @@ model = dict(
         winograd=True,  # on a CPU: wide 3x3 convolutions with fewer multiplications
         dtype=None,  # 'fp32', 'bf16' or 'fp16' for weights and arithmetic
         compile=False,  # or arguments of torch.compile
+        size=None,  # height and width of its images, resized from the student's
         store=None,  # a folder that keeps the features for other runs over the same batches
     ),
     # One entry for each pair of feature maps to match. Its name is the loss's name in the log.

@@ -106,7 +106,7 @@ class FeatureDistiller(BaseModel):
             teacher_model = teacher_source.build('teacher')
             theirs = Capture(teacher_model, [c.teacher for c in pair_configs], 'teacher')
             read = NeededWeights(teacher_model, theirs)
-            dry_run(teacher_model, size, theirs, read, role='teacher')
+            dry_run(teacher_model, options.image_size(size), theirs, read, role='teacher')
             restore(teacher_model, weights, read.names())
             source = str(teacher_source.cfg)
             self.pairs = self._build_pairs(pair_configs, theirs, size, options, source)
@@ -200,7 +200,7 @@ class FeatureDistiller(BaseModel):
         if size not in (None, self._size):
             taps = [pair.student for pair in self.pairs]
             ours = self._features_of_student(taps, size)
-            theirs = dry_run_features(self.teacher.model, self.teacher.taps, 'teacher', size)
+            theirs = self.teacher.dry_run(size)
             for pair in self.pairs:
                 shapes = ours[pair.student].shape, theirs[pair.teacher].shape
                 validate_pair(pair, shapes, size, 'the size of the training images')
