@@ -76,8 +76,10 @@ class ModelSource:
         model = cfg.model
         if cfg.get('data_preprocessor') is not None:
             model.setdefault('data_preprocessor', cfg.data_preprocessor)
-        if cfg.get('default_scope'):
-            model.setdefault('_scope_', cfg.default_scope)
+        package = spec.partition('::')[0] if '::' in spec else None
+        scope = cfg.get('default_scope') or package  # a package's config may leave its own out
+        if scope:
+            model.setdefault('_scope_', scope)
         return cls(model, spec)
 
     def scope(self, default: str | None = None) -> str | None:
@@ -88,6 +90,13 @@ class ModelSource:
         current = DefaultScope.get_current_instance()
         around = default or (current.scope_name if current else None)
         return self.cfg.get('_scope_') or around
+
+    def library(self, default: str | None = None) -> str | None:
+        """Return the package of the dict's own type: that of a class, a prefix, or the scope."""
+        kind: Any = self.cfg.type
+        if not isinstance(kind, str):
+            return kind.__module__.partition('.')[0]
+        return kind.rpartition('.')[0] or self.scope(default)
 
     def is_backbone(self, default: str | None = None) -> bool:
         """Tell whether the dict builds a module that is not a whole model; see :meth:`scope`."""
@@ -130,10 +139,10 @@ def read_student(model: Mapping[str, Any], data_preprocessor: dict | None = None
     return source
 
 
-def _shared_preprocessor(student: ModelSource, scope: str | None) -> dict | None:
-    """Return a copy of the student's preprocessor that a model of any library can build."""
+def _shared_preprocessor(student: ModelSource, scope: str | None, elsewhere: bool) -> dict | None:
+    """Return a copy of the student's preprocessor, for a model ``elsewhere`` or of its library."""
     shared = copy.deepcopy(student.cfg.get('data_preprocessor'))
-    if shared is not None:
+    if shared is not None and elsewhere:
         # mmpretrain's models alone take one without a type, and mean this.
         shared.setdefault('type', 'mmpretrain.ClsDataPreprocessor')
         if student.scope(scope):
@@ -161,8 +170,10 @@ def read_teacher(
     if not is_distiller(model):
         raise ValueError(f'the config has no teacher: its model is {type_name(model)}')
     source = ModelSource.read(model.get('teacher'), 'teacher')
-    shared = _shared_preprocessor(student, scope)
-    if source.is_backbone(scope):
+    alone = source.is_backbone(scope)
+    elsewhere = alone or source.library(scope) != student.library(scope)
+    shared = _shared_preprocessor(student, scope, elsewhere)
+    if alone:
         own = source.cfg.pop('data_preprocessor', None)
         if own is not None:
             own.setdefault('type', 'mmengine.ImgDataPreprocessor')
