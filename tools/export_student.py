@@ -11,9 +11,13 @@ if __name__ == '__main__':
     parser.add_argument('checkpoint', help='checkpoint of a run')
     parser.add_argument('out', help='file to write, .pth or .safetensors')
     parser.add_argument('--half', action='store_true', help='store fp16: half the size')
+    parser.add_argument(
+        '--config', action='store_true', help="write the student's own config beside OUT, as .py"
+    )
     args = parser.parse_args()
     try:
-        tensors, size = export_student(Path(args.checkpoint), Path(args.out), args.half)
+        files = Path(args.checkpoint), Path(args.out)
+        tensors, size = export_student(*files, args.half, args.config)
     except (OSError, ValueError) as error:
         parser.error(str(error))
     print(f'{args.out}: {tensors} tensors, {size / 1e6:.2f} MB')

@@ -14,12 +14,15 @@ from .reading import read_checkpoint
 META = ('dataset_meta', 'cfg', 'experiment_name', 'seed', 'iter', 'epoch')
 
 
-def export_student(checkpoint: Path, out: Path, half: bool = False) -> tuple[int, int]:
+def export_student(
+    checkpoint: Path, out: Path, half: bool = False, config: bool = False
+) -> tuple[int, int]:
     """Write the student's weights from a checkpoint of a distilled or plain run.
 
     A ``.pth`` file gets ``{'meta', 'state_dict'}``, as mmengine's loaders expect, a
     ``.safetensors`` file the tensors alone. With ``half``, floating-point tensors are stored in
-    fp16, in half the space; models load them into whatever type they have.
+    fp16, in half the space; models load them into whatever type they have. With ``config``, the
+    student's config, which the checkpoint holds as text, is written beside ``out``, as ``.py``.
 
     Returns:
         Number of tensors and of bytes written.
@@ -27,7 +30,7 @@ def export_student(checkpoint: Path, out: Path, half: bool = False) -> tuple[int
     Raises:
         FileNotFoundError: if the checkpoint does not exist.
         ValueError: if it cannot be read safely, holds no state dict, a value is too large for
-            ``half``, or ``out`` would overwrite it or has another ending.
+            ``half``, ``out`` would overwrite it or has another ending, or it holds no config.
     """
     if out.suffix not in ('.pth', '.safetensors'):
         raise ValueError(f"out must end in '.pth' or '.safetensors', got {str(out)!r}")
@@ -43,11 +46,17 @@ def export_student(checkpoint: Path, out: Path, half: bool = False) -> tuple[int
     }
     if half:
         weights = {key: _half(key, value) for key, value in weights.items()}
+    meta = {key: loaded['meta'][key] for key in META if key in loaded.get('meta', {})}
+    if config and not meta.get('cfg'):
+        raise ValueError(
+            f"{str(checkpoint)!r} holds no config, 'cfg' in its meta: leave --config out"
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
+    if config:
+        out.with_suffix('.py').write_text(meta['cfg'], encoding='utf-8')
     if out.suffix == '.safetensors':
         save_file(weights, out)
     else:
-        meta = {key: loaded['meta'][key] for key in META if key in loaded.get('meta', {})}
         torch.save({'meta': meta, 'state_dict': weights}, out)
     return len(weights), out.stat().st_size
 

@@ -51,7 +51,6 @@ def prepare_testing(args: argparse.Namespace) -> tuple[Config, str | None]:
     if args.teacher:
         check_teacher(cfg)
         cfg.model, weights = teacher_config(cfg.model, shared, cfg.get('default_scope'))
-        print(f'Scores the teacher, {weights}', flush=True)
     else:
         cfg.model, cfg.load_from = student_config(cfg.model, shared), args.checkpoint
     if (args.out or args.show_dir) and not _segments(cfg):
@@ -82,6 +81,7 @@ def test(args: argparse.Namespace) -> None:
     runner = Runner.from_cfg(cfg)
     if teacher_weights is not None:
         model = unwrapped(runner.model)
-        restore(model.module if args.tta else model, teacher_weights)
+        how = restore(model.module if args.tta else model, teacher_weights)
+        print(f'Scores the teacher, {teacher_weights}{how}', flush=True)
     runner.test()
     end_processes()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 from ..checkpoint.resuming import choose_resume
-from ..preflight.config_keys import check_keys, distiller_parameters
+from ..preflight.config_keys import check_keys, distiller_parameters, runner_class
 from ..preflight.data import check_data, check_teacher, leave_out_absent_parts
 from ..preflight.image_size import fill_input_size
 from ..registry import is_distiller, type_name
@@ -34,6 +33,7 @@ def prepare_training(args: argparse.Namespace) -> Config:
     """Read and check the config that the command line names; return it ready to run."""
     cfg = load_config(args)
     check_keys(cfg)
+    runner_class(cfg)
     if is_distiller(cfg.get('model')) and 'input_size' in distiller_parameters(cfg.model):
         fill_input_size(cfg)
     leave_out_absent_parts(cfg, LOADERS)
@@ -50,5 +50,6 @@ def prepare_training(args: argparse.Namespace) -> Config:
 
 def train(args: argparse.Namespace) -> None:
     """Train the config that the command line names."""
-    Runner.from_cfg(prepare_training(args)).train()
+    cfg = prepare_training(args)
+    runner_class(cfg).from_cfg(cfg).train()
     end_processes()

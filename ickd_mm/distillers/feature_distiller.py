@@ -26,6 +26,7 @@ from ..teachers.normalization import make_renormalizer
 from ..teachers.options import TeacherOptions
 from ..teachers.weights import restore
 from .pairs import Pair, PairConfig
+from .summary import about_cost, about_teacher
 from .trial import build_pair, check_checkpointing, try_pair, validate_pair
 from .unlabelled import train_what_taps_need
 
@@ -69,6 +70,18 @@ class FeatureDistiller(BaseModel):
             key, what it held and what it may hold.
     """
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Build the student alone for mmseg's tools that do not train, as ``init_model``.
+
+        They set ``pretrained`` and ``train_cfg`` of a model to None; the student is told the same.
+        """
+        told = {key: kwargs[key] for key in ('pretrained', 'train_cfg') if key in kwargs}
+        if not told or any(value is not None for value in told.values()):
+            return super().__new__(cls)
+        source = read_student(dict(kwargs, type=cls))
+        source.cfg.update(told)
+        return source.build('student')
+
     def __init__(
         self,
         student: dict | str | os.PathLike,
@@ -88,9 +101,7 @@ class FeatureDistiller(BaseModel):
         student_source = read_student(config, data_preprocessor)
         teacher_source = read_teacher(config, student_source)
         if data_preprocessor not in (None, student_source.cfg.get('data_preprocessor')):
-            text = (
-                "the student has a data_preprocessor of its own; another one beside it isn't used"
-            )
+            text = "a data_preprocessor beside the student's own isn't used"
             print_log(f'{text}: set model.student.data_preprocessor', 'current', 30)
         weights = locate_weights(teacher_ckpt, teacher_source.origin)
         size, _ = image_size(student_source.cfg, input_size)
@@ -107,7 +118,8 @@ class FeatureDistiller(BaseModel):
             theirs = Capture(teacher_model, [c.teacher for c in pair_configs], 'teacher')
             read = NeededWeights(teacher_model, theirs)
             dry_run(teacher_model, options.image_size(size), theirs, read, role='teacher')
-            restore(teacher_model, weights, read.names())
+            how = restore(teacher_model, weights, read.names())
+            self._about = [about_teacher(teacher_source, weights, how, read, options)]
             source = str(teacher_source.cfg)
             self.pairs = self._build_pairs(pair_configs, theirs, size, options, source)
         self.connectors = nn.ModuleDict({p.name: p.connector for p in self.pairs if p.connector})
@@ -120,8 +132,7 @@ class FeatureDistiller(BaseModel):
         own = {'connectors', 'losses', 'pair_factors', 'pairs', 'student', 'teacher'}
         reserved = own & {*student._modules, *student._parameters}
         if reserved:
-            names = sorted(reserved)
-            raise TypeError(f'the student has parts named {names}: it cannot be distilled')
+            raise TypeError(f'the student has parts {sorted(reserved)}: it cannot be distilled')
         self._modules.clear()
         self._modules.update(student._modules)
         self._parameters, self._buffers = student._parameters, student._buffers
@@ -158,25 +169,22 @@ class FeatureDistiller(BaseModel):
         source: str,
     ) -> list[Pair]:
         """Learn the features' shapes, freeze the teacher, build and try every pair."""
-        teacher: Any = theirs.model
-        taps = [c.teacher for c in configs]
+        taps, teacher = [c.teacher for c in configs], theirs.model
         ours = self._features_of_student([c.student for c in configs], size)
-        renormalize = make_renormalizer(self.student, teacher)
-        self.teacher = FrozenTeacher(
-            teacher, taps, renormalize, theirs.changed(), options, size, source
-        )
+        normalize, copies = make_renormalizer(self.student, teacher), theirs.changed()
+        self.teacher = FrozenTeacher(teacher, taps, normalize, copies, options, size, source)
         self._student_copies = ours.changed()
         pairs, self._shapes = [], {}
         for config in configs:
             features = ours[config.student], theirs[config.teacher]
             pair = build_pair(config, ours, theirs, size)
-            print_log(f'Distils {pair.describe(*features)}', 'current')
             if getattr(pair.loss, 'loss_weight', 1) == 0:
                 print_log(f'{pair.name} has weight 0: it changes nothing', 'current', 30)
             pairs.append(pair)
             self._shapes[pair.name] = features[0].shape, features[1].shape
         if not self.supervised:
-            self._student_copies = train_what_taps_need(self.student, pairs, size)
+            self._student_copies, said = train_what_taps_need(self.student, pairs, size)
+            self._about.append(said)
         return pairs
 
     def _features_of_student(self, taps: list[Tap], size: tuple[int, int]) -> Capture:
@@ -210,6 +218,12 @@ class FeatureDistiller(BaseModel):
             norm = f", or pairs.{pair.name}.connector.norm_cfg=dict(type='GN', num_groups=1)"
             remedy = one_image + norm * isinstance(pair.connector, ConvConnector)
             try_pair(pair, self._shapes[pair.name], remedy, images=1)
+
+    def summary(self) -> str:
+        """Return what is distilled, a line each: the teacher, the pairs, what they add."""
+        pairs = [pair.describe(*self._shapes[pair.name]) for pair in self.pairs]
+        cost = about_cost(self.student, self.connectors, self.losses)
+        return '\n'.join([*self._about, *pairs, cost])
 
     def init_weights(self) -> None:
         """Initialise the student as it initialises itself alone, then the connectors."""
@@ -254,12 +268,7 @@ class FeatureDistiller(BaseModel):
         stop, mode = (False, 'loss') if self.supervised else (True, 'tensor')
         with Capture(self.student, taps, 'student', stop, self._student_copies) as seen:
             losses = self.student(inputs, data_samples, mode=mode, **kwargs)
-        if seen.changed():
-            names = ', '.join(tap.path for tap in seen.changed())
-            raise RuntimeError(
-                f'the student changed {names} in place after it was taken; tap the module that '
-                'changes it, or build that one with inplace=False'
-            )
+        seen.check_unchanged()
         for pair in self.pairs:
             if pair.name in losses:
                 raise KeyError(f'the student has a loss {pair.name!r} itself; rename the pair')
@@ -272,20 +281,10 @@ class FeatureDistiller(BaseModel):
                     f'pairs.{pair.name}: student tap {pair.student.path!r} carries no gradient; '
                     'it is frozen, or inside a reentrant activation checkpoint'
                 )
-            loss = self._match(pair, feature, wanted[pair.teacher])
+            loss = pair.match(feature, wanted[pair.teacher])
             factor = self.pair_factors[pair.name]
             losses[pair.name] = loss if factor == 1 else factor * loss
         return losses
-
-    @staticmethod
-    def _match(pair: Pair, student: Tensor, teacher: Tensor) -> Tensor:
-        try:
-            return pair(student, teacher)
-        except ValueError as error:
-            raise ValueError(
-                f'pairs.{pair.name}: student {pair.student.path!r} {tuple(student.shape)}, teacher '
-                f'{pair.teacher.path!r} {tuple(teacher.shape)}: {error}'
-            ) from error
 
     def parse_losses(self, losses: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
         """Add the losses up as the student does."""

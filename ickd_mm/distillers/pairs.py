@@ -134,6 +134,20 @@ class Pair:
             student = self.connector(student)
         return self.loss(student, teacher)
 
+    def match(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """Return the pair's loss, a scalar.
+
+        Raises:
+            ValueError: if connector or loss refuses the features, with the pair, taps and shapes.
+        """
+        try:
+            return self(student, teacher)
+        except ValueError as error:
+            raise ValueError(
+                f'pairs.{self.name}: student {self.student.path!r} {tuple(student.shape)}, teacher '
+                f'{self.teacher.path!r} {tuple(teacher.shape)}: {error}'
+            ) from error
+
     def zero_loss(self, student: Tensor) -> Tensor:
         """Return a loss of 0 that depends on every parameter this pair trains, as DDP needs."""
         modules = [module for module in (self.connector, self.loss) if module is not None]
@@ -146,12 +160,12 @@ class Pair:
             if module is not None:
                 _init_weights(module)
 
-    def describe(self, student: Tensor, teacher: Tensor) -> str:
+    def describe(self, student: Sequence[int], teacher: Sequence[int]) -> str:
         """One line for the log: both taps, their shapes, what is between them."""
         between = f' -> {type(self.connector).__name__}' if self.connector is not None else ''
         return (
-            f'{self.name}: student {self.student.path} {shape_text(student.shape[1:])}{between} | '
-            f'teacher {self.teacher.path} {shape_text(teacher.shape[1:])} | {self.loss}'
+            f'{self.name}: student {self.student.path} {shape_text(student[1:])}{between} | '
+            f'teacher {self.teacher.path} {shape_text(teacher[1:])} | {self.loss}'
         )
 
 

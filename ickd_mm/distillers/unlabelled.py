@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from mmengine.logging import print_log
 from mmengine.model import BaseModel
 
 from ..features.reached import reached_parameters
@@ -25,8 +24,8 @@ def _highest(name: str, trained: Collection[str]) -> str:
 
 def train_what_taps_need(
     student: BaseModel, pairs: Sequence[Pair], size: tuple[int, int]
-) -> frozenset[Tap]:
-    """Freeze the parameters of a student that no tap depends on, and say so in the log.
+) -> tuple[frozenset[Tap], str]:
+    """Freeze the parameters of a student that no tap depends on.
 
     What is frozen gets no gradient, so DDP does not wait for it and needs no
     ``find_unused_parameters``, and no optimizer changes it (weight decay neither). Buffers of the
@@ -38,7 +37,8 @@ def train_what_taps_need(
         size: height and width of its images.
 
     Returns:
-        The taps whose feature the student changes in place before its last tap.
+        The taps whose feature the student changes in place before its last tap, and a line for
+        the log.
 
     Raises:
         ValueError: if every pair's loss has weight 0.
@@ -57,9 +57,6 @@ def train_what_taps_need(
     trained = sum(learning[name].numel() for name in reached)
     total = sum(parameter.numel() for parameter in learning.values())
     rest = dict.fromkeys(_highest(name, reached) for name in learning if name in idle)
-    print_log(
-        f'Trains without labels, {trained:,} of {total:,} parameters of the student; it runs up '
-        f'to its last tap, and not trained are: {some(rest) or "none"}',
-        'current',
-    )
-    return changed
+    said = f'Trains without labels, {trained:,} of {total:,} parameters of the student'
+    said += ', which runs up to its last tap'
+    return changed, f'{said}; not trained: {some(rest)}' if rest else said

@@ -15,7 +15,8 @@ from mmengine.runner import Runner
 
 from ..checkpoint import pack, unpack
 from ..checkpoint.packing import OWN_PARTS
-from ..registry import HOOKS
+from ..preflight.plain_config import plain_config
+from ..registry import HOOKS, is_distiller
 from ..wrappers import unwrapped
 
 
@@ -26,12 +27,28 @@ def trains_distiller(runner: Runner) -> bool:
 
 @HOOKS.register_module()
 class PackCheckpointHook(Hook):
-    """Pack each checkpoint last before it is saved (see :func:`ickd_mm.checkpoint.pack`)."""
+    """Pack each checkpoint last before it is saved (see :func:`ickd_mm.checkpoint.pack`).
+
+    Where mmengine writes the run's config, for tools that are given weights alone, a distilled
+    run's checkpoints have the student's own.
+    """
 
     priority = 'LOWEST'
 
+    def __init__(self) -> None:
+        self._config: str | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Write the student's config down."""
+        model = runner.cfg.get('model')
+        if isinstance(model, dict) and is_distiller(model):
+            self._config = plain_config(runner.cfg).pretty_text
+
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Pack ``checkpoint`` in place and say what could not be kept."""
+        if self._config is not None:
+            for place in (checkpoint['meta'], checkpoint['message_hub']['runtime_info']):
+                place['cfg'] = self._config
         dropped = pack(checkpoint, distiller=trains_distiller(runner))
         if dropped:
             print_log(f'Left out of the checkpoint: {dropped}', 'current', logging.WARNING)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
 
 from ..registry import MODELS, is_distiller, type_name
 from ..spelling import refuse_unknown
@@ -69,6 +71,42 @@ def distiller_parameters(model: dict) -> dict[str, inspect.Parameter]:
         if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             break
     return found
+
+
+def refusal(runner: str) -> str:
+    """Say why a runner that is not a ``Runner``, as FlexibleRunner, does not train a distiller."""
+    return (
+        f'{runner} cannot train a distiller: its checkpoints would hold connectors and need '
+        'unpickling, teacher_val and finite_check would do nothing. Leave runner_type and strategy '
+        'out; tools/dist_train.sh trains on several GPUs, by DDP'
+    )
+
+
+def runner_class(cfg: Config) -> Any:
+    """Return the class that ``runner_type`` names, mmengine's ``Runner`` where the key is missing.
+
+    Raises:
+        KeyError: if nothing is registered under that name.
+        ValueError: if it cannot train the config's model, or a ``strategy`` would be ignored.
+    """
+    name = cfg.get('runner_type', 'Runner')
+    with RUNNERS.switch_scope_and_registry(cfg.get('default_scope')) as registry:
+        kind = registry.get(name) if isinstance(name, str) else name
+    if kind is None:
+        raise KeyError(
+            f'runner_type = {name!r} is not registered: leave it out, or import the module that '
+            'registers it by custom_imports'
+        )
+    distils = is_distiller(cfg.get('model'))
+    if issubclass(kind, Runner) and cfg.get('strategy') is not None:
+        other = '' if distils else ", or set runner_type='FlexibleRunner'"
+        raise ValueError(
+            f'strategy = {type_name(cfg.strategy)!r} is set, but {kind.__name__} reads none: '
+            f'leave it out{other}'
+        )
+    if distils and not issubclass(kind, Runner):
+        raise ValueError(refusal(f'runner_type = {kind.__name__!r}'))
+    return kind
 
 
 def check_keys(cfg: Config) -> None:

@@ -137,19 +137,24 @@ def _check_layout(cfg: Config, dataset: dict, key: str, labelled: bool) -> None:
         if isinstance(folder, str) and folder and not unused and not (root / folder).is_dir():
             where = f'data_prefix.{name}' if name else 'data_prefix'
             raise _missing(cfg, key, f"{where}: no folder '{root / folder}'")
-    if type_name(dataset) in CLASS_FOLDERS and not lists and dataset.get('with_label', True):
+    if type_name(dataset) in CLASS_FOLDERS and not lists:
         _check_class_folders(cfg, dataset, key)
 
 
 def _check_class_folders(cfg: Config, dataset: dict, key: str) -> None:
-    """Check an ImageNet folder: ``split/class/image``, or labels in ``meta/split.txt``."""
+    """Check a folder of ``class/image``, or of images without labels in any layout."""
     root, split = Path(dataset['data_root']), dataset.get('split') or ''
-    if split == 'test' or (split and (root / 'meta' / f'{split}.txt').is_file()):
+    if split and (root / 'meta' / f'{split}.txt').is_file():
         return
     prefix = dataset.get('data_prefix') or split
     folder = root / (prefix if isinstance(prefix, str) else prefix.get('img_path') or '')
-    if not folder.is_dir() or not any(entry.is_dir() for entry in os.scandir(folder)):
-        what = 'holds no class folders' if folder.is_dir() else 'is not a folder'
+    what = '' if folder.is_dir() else 'is not a folder'
+    if not what and split != 'test' and dataset.get('with_label', True):
+        classes = any(entry.is_dir() for entry in os.scandir(folder))
+        what = '' if classes else 'holds no class folders; without labels, set with_label=False'
+    elif not what and not any(file.is_file() for file in folder.rglob('*')):
+        what = 'holds no file'
+    if what:
         raise _missing(cfg, key, f"{'split' if split else 'data_prefix'}: '{folder}' {what}")
 
 

@@ -228,5 +228,8 @@ def locate_weights(ckpt: str | os.PathLike | None, origin: str) -> str:
         except (AttributeError, AssertionError, ValueError) as error:
             raise ValueError(f'no weights are listed for {origin!r}; give a path or URL') from error
     if not re.match(r'^\S+://', ckpt) and not os.path.isfile(ckpt):
-        raise FileNotFoundError(f'teacher_ckpt {ckpt!r} does not exist (looked in {os.getcwd()})')
+        raise FileNotFoundError(
+            f'teacher_ckpt {ckpt!r} does not exist (looked in {os.getcwd()}); without a teacher, '
+            'a trained student runs from its own config, which export_student.py --config writes'
+        )
     return ckpt

@@ -15,9 +15,21 @@ from ..spelling import did_you_mean
 from .model_source import ModelSource
 
 OWN_KEYS = ('finite_check', 'teacher_val', 'how_to_get_data', 'how_to_get_teacher')
-RUNNER_KEYS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'custom_imports',
-               'detect_anomalous_params', 'efficient_conv_bn_eval', 'find_unused_parameters',
-               'model_wrapper_cfg', 'sync_bn', 'tta_model', 'tta_pipeline')  # fmt: skip
+RUNNER_KEYS = (
+    'activation_checkpointing',
+    'auto_scale_lr',
+    'compile',
+    'custom_imports',
+    'detect_anomalous_params',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'runner_type',
+    'strategy',
+    'sync_bn',
+    'tta_model',
+    'tta_pipeline',
+)
 """What mmengine's runner reads from a config beside the arguments of its constructor."""
 KNOWN = {
     'env_cfg': ('cudnn_benchmark', 'dist_cfg', 'mp_cfg', 'resource_limit'),

@@ -9,6 +9,8 @@ torchvision's operators         declared where its build does not match torch's
 ``scope``                       what a config inherits through ``ickd_mm::…`` keeps the scope
                                 that it was written for
 ``read_base``                   new-style configs inherit ``ickd_mm.configs.…``
+``distilled_config``            a tool that reads a student's key from a distiller's config is
+                                told which config it wants
 ==============================  ============================================================
 
 When a distiller is built or a tool starts, :func:`setup`, for every run of this process:
@@ -21,6 +23,7 @@ When a distiller is built or a tool starts, :func:`setup`, for every run of this
 ``loading``                     a checkpoint that fills nothing of a model is an error
 ``before_training``             a runner compares its model with its training data
 ``run_hooks``                   every runner gets the hooks that a distilled run needs
+``strategies``                  strategies, FlexibleRunner's, refuse to train a distiller
 ==============================  ============================================================
 
 Both do nothing the second time. Nothing else in the package changes code that is not its own.
@@ -40,6 +43,7 @@ def setup() -> None:
     from .loading import watch_loading
     from .run_hooks import attach_to_runners
     from .samples import watch_loaders
+    from .strategies import refuse_distillers
 
     install_reader()
     install_writer()
@@ -48,3 +52,4 @@ def setup() -> None:
     watch_loading()
     check_before_training()
     attach_to_runners()
+    refuse_distillers()

@@ -56,7 +56,7 @@ def first_size(loader: DataLoader, model: Any) -> tuple[int, int] | None:
 
 
 def _check_pairs(runner: Runner, loader: DataLoader) -> None:
-    """Let a distiller try its pairs on what the loader gives."""
+    """Let a distiller try its pairs on what the loader gives, and say what it distils."""
     model = unwrapped(runner.model)
     if not hasattr(model, 'check_training'):
         return
@@ -66,8 +66,8 @@ def _check_pairs(runner: Runner, loader: DataLoader) -> None:
         model.check_training(size, single_image_batches(loader), checkpointed)
     except RuntimeError as error:  # no proof that training cannot: it runs otherwise
         result = f'the pairs could not be tried with them: {error}'
-    if size:
-        print_log(f'Training images are {size[0]}x{size[1]}; {result}', 'current')
+    tried = f'\nTraining images are {size[0]}x{size[1]}; {result}' if size else ''
+    print_log(model.summary() + tried, 'current')
 
 
 def _check_training(runner: Runner, loop: Any) -> None:

@@ -43,7 +43,10 @@ class KeepingCheckpointHook(CheckpointHook):
 
     @contextmanager
     def _removing_later(self) -> Iterator[None]:
-        backend: Any = self.file_backend
+        backend: Any = getattr(self, 'file_backend', None)
+        if backend is None:  # nothing is trained: Runner.val() alone
+            yield
+            return
         self.file_backend = later = _LaterRemovals(backend)
         try:
             yield

@@ -155,9 +155,11 @@ def apply_compat_patches() -> None:
     provide_mmcv_ops()
     declare_torchvision_ops()
     if _has('mmengine'):
+        from .distilled_config import name_students_keys
         from .read_base import offer_recipes_to_read_base
         from .scope import keep_scope_of_recipes
 
         find_packages_without_pkg_resources()
         keep_scope_of_recipes()
         offer_recipes_to_read_base()
+        name_students_keys()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -59,10 +60,6 @@ class FrozenTeacher:
         self.stop = True
         self._layout = torch.contiguous_format
         self._on_cpu_kernels = False
-        if self.options.size is not None:
-            height, width = self.options.image_size(size)
-            text = f"The teacher gets images of {height}x{width}, resized from the student's"
-            print_log(text, 'current')
         self._prepare(self.options.image_size(size))
         self._features: Callable[..., dict[Tap, Tensor]] = self._run_to_last_tap
         if self.options.compile:
@@ -90,7 +87,7 @@ class FrozenTeacher:
         if options.fold:
             pairs = watches[0].pairs()
             fold_batch_norms(self.model, pairs)
-            print_log(f'Folded {len(pairs)} batch norms of the teacher', 'current')
+            print_log(f'Folded {len(pairs)} batch norms of the teacher', 'current', logging.DEBUG)
         self.model.to(memory_format=self._layout)
         dtype = options.torch_dtype
         if dtype not in (None, torch.float32):

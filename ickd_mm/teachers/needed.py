@@ -63,3 +63,9 @@ class NeededWeights(TorchDispatchMode):
             for name, tensor in named
             if id(tensor) in self._read or modules[name.rpartition('.')[0]] in self._ran
         }
+
+    def share(self) -> str:
+        """Say how many of the model's parameters run up to the last tap."""
+        needed, sizes = self.names(), {n: p.numel() for n, p in self._model.named_parameters()}
+        ran = sum(size for name, size in sizes.items() if name in needed)
+        return f'{ran:,} of its {sum(sizes.values()):,} parameters run'

@@ -6,7 +6,6 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
@@ -39,7 +38,7 @@ def _load(model: nn.Module, state: dict[str, Any]) -> tuple[list[str], list[str]
     return missing, list(found[-1].unexpected_keys), shapes
 
 
-def restore(model: nn.Module, ckpt: str, needed: Collection[str] | None = None) -> None:
+def restore(model: nn.Module, ckpt: str, needed: Collection[str] | None = None) -> str:
     """Load the weights of ``model`` that are ``needed`` from a checkpoint that fits it there.
 
     A model that the checkpoint does not fit is left as it was.
@@ -48,7 +47,10 @@ def restore(model: nn.Module, ckpt: str, needed: Collection[str] | None = None) 
         model: the model.
         ckpt: a path or URL that mmengine's ``CheckpointLoader`` knows.
         needed: names of parameters and buffers; all by default. What the file holds beside them
-            is loaded where it fits and dropped where it does not, with one line in the log.
+            is loaded where it fits and dropped where it does not.
+
+    Returns:
+        What is worth saying about how the file was read, to follow its name; mostly ''.
 
     Raises:
         ValueError: if the file holds no state dict, or if of what is needed keys are missing or
@@ -91,6 +93,4 @@ def restore(model: nn.Module, ckpt: str, needed: Collection[str] | None = None) 
             f'of another shape {_counted(misshapen)}'
         )
     dropped = [key for key in (*unexpected, *shapes) if not key.endswith('num_batches_tracked')]
-    if how or dropped:
-        unused = f'; not used: {_counted(dropped)}' if dropped else ''
-        print_log(f'teacher_ckpt {ckpt!r}{how}{unused}', 'current')
+    return how + (f'; not used: {_counted(dropped)}' if dropped else '')

@@ -20,6 +20,13 @@ def checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['out.pth', 'deep/out.safetensors'])
+def test_the_config_beside_the_weights(tmp_path, name):
+    torch.save({'meta': dict(cfg='a = 1\n'), 'state_dict': STATE}, tmp_path / 'a.pth')
+    export_student(tmp_path / 'a.pth', tmp_path / name, config=True)
+    assert (tmp_path / name).with_suffix('.py').read_text() == 'a = 1\n'
+
+
+@pytest.mark.parametrize('name', ['out.pth', 'deep/out.safetensors'])
 def test_weights_alone(checkpoint, tmp_path, name):
     out = tmp_path / name
     tensors, size = export_student(checkpoint, out)
@@ -71,6 +78,9 @@ def test_errors(checkpoint, tmp_path):
         export_student(checkpoint, checkpoint)
     with pytest.raises(FileNotFoundError):
         export_student(tmp_path / 'none.pth', tmp_path / 'out.pth')
+    with pytest.raises(ValueError, match="holds no config, 'cfg' in its meta: leave --config out"):
+        export_student(checkpoint, tmp_path / 'out.pth', config=True)
+    assert not (tmp_path / 'out.pth').exists()
     torch.save([1], tmp_path / 'list.pth')
     with pytest.raises(ValueError, match="has no 'state_dict'"):
         export_student(tmp_path / 'list.pth', tmp_path / 'out.pth')

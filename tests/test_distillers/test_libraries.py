@@ -131,15 +131,12 @@ def test_a_config_file_of_a_backbone_alone(tmp_path):
 
 
 @pytest.mark.parametrize('size', [32, (64, 96)])
-def test_a_teacher_of_its_own_image_size(size, tmp_path, monkeypatch):
-    said = []
-    monkeypatch.setattr(
-        'ickd_mm.teachers.frozen_teacher.print_log', lambda text, *_: said.append(text)
-    )
+def test_a_teacher_of_its_own_image_size(size, tmp_path):
     arguments = ('mmseg', SEGMENTER, 'backbone.layer4', TRANSFORMER, 'backbone[0]', tmp_path)
     model, alone = build(*arguments, teacher_run=dict(size=size))
     height, width = (size, size) if isinstance(size, int) else size
-    assert f"The teacher gets images of {height}x{width}, resized from the student's" in said
+    said = f", on images of {height}x{width}, resized from the student's"
+    assert model.summary().splitlines()[0].endswith(said)
     images = torch.randn(2, 3, 64, 64)
     resized = torch.nn.functional.interpolate(
         images, (height, width), mode='bilinear', antialias=True

@@ -150,6 +150,38 @@ def test_class_folders_of_any_name(tmp_path, prefix):
     check_data(cfg, LOADERS)
 
 
+@pytest.mark.parametrize(
+    ('kind', 'more'),
+    [
+        ('CustomDataset', dict(data_prefix='pictures', with_label=False)),
+        ('CustomDataset', dict(data_prefix=dict(img_path='pictures'), with_label=False)),
+        ('ImageNet', dict(data_prefix='pictures', with_label=False, extensions=('.dcm',))),
+        ('ImageNet', dict(split='test', data_prefix='pictures')),
+    ],
+)
+@pytest.mark.parametrize('file', ['1.png', 'a/b/2.png'])
+def test_images_without_labels_lie_as_they_like(tmp_path, kind, more, file):
+    folder = tmp_path / 'pictures'
+    folder.mkdir()
+    cfg = config(tmp_path, kind=kind, scope='mmpretrain', **more)
+    with pytest.raises(FileNotFoundError, match=r"pictures' holds no file .*data_root"):
+        check_data(cfg, LOADERS)
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    (folder / file).touch()
+    check_data(cfg, LOADERS)
+
+
+def test_a_flat_folder_with_labels(tmp_path):
+    (tmp_path / '1.png').touch()
+    cfg = config(tmp_path, kind='CustomDataset', scope='mmpretrain')
+    with pytest.raises(FileNotFoundError) as caught:
+        check_data(cfg, LOADERS)
+    assert str(caught.value).startswith(
+        f"train_dataloader.dataset.data_prefix: '{tmp_path}' holds no class folders; without "
+        'labels, set with_label=False (looked in '
+    )
+
+
 class Listed:
     """A data set that says which files it has, as mmpretrain's CIFAR classes do."""
 
@@ -224,12 +256,4 @@ def test_labels_that_nothing_reads_are_not_asked_for(tmp_path):
             check_data(other, ('train_dataloader',))
     cfg.model.supervised = True
     with pytest.raises(FileNotFoundError, match=r'^train_.*masks'):
-        check_data(cfg, ('train_dataloader',))
-
-
-def test_a_flat_folder_needs_no_class_folders(tmp_path):
-    cfg = config(tmp_path, kind='CustomDataset', scope='mmpretrain', with_label=False)
-    check_data(cfg, ('train_dataloader',))
-    cfg.train_dataloader.dataset.with_label = True
-    with pytest.raises(FileNotFoundError, match='holds no class folders'):
         check_data(cfg, ('train_dataloader',))

@@ -53,6 +53,10 @@ def test_the_name_means_the_hook_that_keeps():
     assert issubclass(KeepingCheckpointHook, CheckpointHook)
 
 
+def test_a_validation_without_a_training_saves_nothing():
+    KeepingCheckpointHook(by_epoch=False).after_val_epoch(None, metrics=dict(mIoU=1.0))
+
+
 def test_one_is_kept(run):
     assert run(3) == ['iter_3.pth']
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmengine.config import Config
 from support.forking import train
 from support.repository import ICKD, REPO
 from support.tools import load, run_tool, scalars, succeed
@@ -112,7 +113,11 @@ def distil(folder, text, *flags):
     assert len(losses) == 2
     assert min(losses) > 0
     assert any('mIoU' in line for line in scalars(folder / 'run'))
-    assert not any('teacher' in key for key in load(folder / 'run/iter_2.pth')['state_dict'])
+    written = load(folder / 'run/iter_2.pth')
+    assert not any('teacher' in key for key in written['state_dict'])
+    assert 'ickd_mm' not in written['meta']['cfg']
+    plain = Config.fromstring(written['meta']['cfg'], '.py')
+    ModelSource.read(plain.model, 'student').build('student').load_state_dict(written['state_dict'])
 
 
 def test_everything_in_the_new_style(folder):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -9,7 +10,7 @@ from importlib import metadata
 import pytest
 import torch
 from support.repository import ICKD, REPO, STUDENT, TEACHER
-from support.tools import load, run_tool, succeed
+from support.tools import load, run_tool, succeed, train
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +31,7 @@ def is_lite():
 
 # Plain mmseg in a process that cannot import ickd_mm. mmcv-lite has no mmcv.ops, which mmseg
 # imports unguarded; whoever runs plain mmseg has closed that gap (here: by an empty stand-in).
-PLAIN = """
+REFUSE = """
 import sys, types
 class Refuse:
     def find_spec(self, name, path=None, target=None):
@@ -43,12 +44,39 @@ if importlib.util.find_spec('mmcv._ext') is None:
     ops.__getattr__ = lambda name: type(name, (), {}) if name[0] != '_' else None
     sys.modules['mmcv.ops'] = ops
 import torch
+"""
+PLAIN = """
 from mmseg.apis import init_model
 model = init_model(sys.argv[1], sys.argv[2], device='cpu')
 torch.manual_seed(0)
 torch.save(model(torch.randn(2, 3, 64, 64), mode='tensor'), sys.argv[3])
 assert 'ickd_mm' not in sys.modules
 """
+# Transforms import torchvision, whose build may be another than torch's.
+ALONE = """
+operators = torch.library.Library('torchvision', 'FRAGMENT')
+if not hasattr(torch.ops.torchvision, 'nms'):
+    operators.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+    operators.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+from mmseg.apis import MMSegInferencer, init_model
+image = torch.arange(64 * 64 * 3).reshape(64, 64, 3).numpy().astype('uint8')
+found = []
+for file in sys.argv[2:]:
+    inferencer = MMSegInferencer(None, weights=file, device='cpu')
+    found.append(inferencer(image)['predictions'].tolist())
+    assert type(inferencer.model).__name__ == 'EncoderDecoder'
+init_model(sys.argv[1], sys.argv[2], device='cpu')
+assert 'ickd_mm' not in sys.modules
+assert all(len(set(map(str, found[0]))) > 1 and one == found[0] for one in found)
+"""
+
+
+def run_plainly(script, *arguments, cwd):
+    command = [sys.executable, '-c', REFUSE + script, *map(str, arguments)]
+    env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env)
+    assert done.returncode == 0, done.stderr[-800:]
+    return done
 
 
 def test_plain_mmseg_loads_it_and_predicts_the_same(distilled, distiller_cfg, scope, tmp_path):
@@ -56,10 +84,8 @@ def test_plain_mmseg_loads_it_and_predicts_the_same(distilled, distiller_cfg, sc
     from ickd_mm.registry import MODELS
 
     _, folder = distilled
-    command = [sys.executable, '-c', PLAIN, STUDENT, folder / 'iter_6.pth', tmp_path / 'out.pth']
-    env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
-    assert done.returncode == 0, done.stderr[-800:]
+    files = STUDENT, folder / 'iter_6.pth', tmp_path / 'out.pth'
+    done = run_plainly(PLAIN, *files, cwd=tmp_path)
     assert 'unexpected key' not in done.stdout + done.stderr
 
     distiller = MODELS.build(distiller_cfg).eval()
@@ -109,6 +135,22 @@ def test_test_py_wants_a_checkpoint_or_the_teacher():
     done = run_tool(REPO / 'tools/test.py', ICKD)
     assert done.returncode == 2
     assert 'name the checkpoint to test, or --teacher' in done.stderr
+
+
+def test_a_file_alone_is_enough_for_plain_mmseg(distilled, tmp_path):
+    """Run checkpoints, exports and the config beside them, also from a run that was resumed."""
+    options, folder = distilled
+    shutil.copy(folder / 'iter_3.pth', tmp_path)
+    flags = ('--resume', tmp_path / 'iter_3.pth')
+    succeed(train(ICKD, tmp_path / 'resumed', *options, 'train_cfg.max_iters=4', flags=flags))
+    run, out = folder / 'iter_6.pth', tmp_path / 'student.pth'
+    succeed(run_tool(REPO / 'tools/export_student.py', run, out, '--config'))
+    run_plainly(ALONE, tmp_path / 'student.py', out, run, cwd=tmp_path)
+    resumed = load(tmp_path / 'resumed/iter_4.pth')
+    info = resumed['message_hub']['runtime_info']
+    for text in (resumed['meta']['cfg'], info['cfg'], (tmp_path / 'student.py').read_text()):
+        assert "type='EncoderDecoder'" in text
+        assert 'ickd_mm' not in text
 
 
 def test_an_exported_student_loads_strictly(distilled, scope, tmp_path):

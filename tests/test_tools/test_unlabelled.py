@@ -177,5 +177,5 @@ train_dataloader = dict(
     done = succeed(train(config, tmp_path / 'run', *data, 'default_hooks.logger.interval=1'))
     steps = [row for row in scalars(tmp_path / 'run') if 'loss' in row]
     assert [row['loss'] == row['loss_icc'] > 0 for row in steps] == [True] * 4
-    assert 'not trained are: head' in done.stdout + done.stderr
+    assert 'not trained: head' in done.stdout + done.stderr
     assert any('accuracy/top1' in row for row in scalars(tmp_path / 'run'))
