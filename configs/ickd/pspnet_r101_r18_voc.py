@@ -25,6 +25,7 @@ model = dict(
     # Height and width of the training images where the student's preprocessor does not pad to a
     # size; None: that of the training crop.
     input_size=None,
+    supervised=True,  # False: trained on the pairs alone, from images without labels
     # What makes the frozen teacher cheaper to run.
     teacher_run=dict(
         fold=True,  # batch norms into convolutions
@@ -33,6 +34,7 @@ model = dict(
         winograd=True,  # on a CPU: wide 3x3 convolutions with fewer multiplications
         dtype=None,  # 'fp32', 'bf16' or 'fp16' for weights and arithmetic
         compile=False,  # or arguments of torch.compile
+        size=None,  # height and width of its images, resized from the student's
         store=None,  # a folder that keeps the features for other runs over the same batches
     ),
     # One entry for each pair of feature maps to match. Its name is the loss's name in the log.

@@ -108,6 +108,7 @@ def dry_run(
     *watches: AbstractContextManager,
     role: str = 'model',
     trains: bool = False,
+    labelled: bool = True,
     layout: torch.memory_format = torch.contiguous_format,
 ) -> bool:
     """Run a model once on ``IMAGES`` images, and leave it as it was.
@@ -124,6 +125,7 @@ def dry_run(
         watches: entered around the forward alone; entered again for another attempt.
         role: 'student', 'teacher' or 'model', for messages.
         trains: run it as it trains.
+        labelled: whether it trains with labels; without, its mode is 'tensor' in training too.
         layout: memory format of the images.
 
     Returns:
@@ -138,7 +140,7 @@ def dry_run(
     weights = [p for p in model.parameters() if p.is_floating_point()] or [torch.zeros(())]
     device, dtype = weights[0].device, weights[0].dtype
     for fake in (True, False):
-        for mode, sampled in [('loss', True)] * trains + ways:
+        for mode, sampled in [('loss', True)] * (trains and labelled) + ways:
             progress = _Progress()
             try:
                 with ExitStack() as stack:
@@ -173,11 +175,12 @@ def dry_run(
 
 
 def dry_run_features(
-    model: BaseModel, taps: list[Tap], role: str, size: tuple[int, int]
+    model: BaseModel, taps: list[Tap], role: str, size: tuple[int, int], labelled: bool = True
 ) -> Capture:
     """Return the features of some taps from a dry run; only their shape and dtype are real.
 
-    ``role`` is 'student' or 'teacher'; ``size`` the images' height and width.
+    ``role`` is 'student' or 'teacher'; ``size`` the images' height and width; ``labelled`` whether
+    a student trains with labels.
 
     Raises:
         KeyError: for a path that the model does not have.
@@ -189,5 +192,13 @@ def dry_run_features(
         with suppress(Exception):
             model = copy.deepcopy(model)
     capture = Capture(model, taps, role)
-    dry_run(model, size, capture, role=role, trains=trains)
+    try:
+        dry_run(model, size, capture, role=role, trains=trains, labelled=labelled)
+    except TapError as error:
+        if labelled:
+            raise
+        raise TapError(
+            f"{error}; without labels (supervised=False) the student runs in mode 'tensor', not "
+            'its losses: what only these run cannot be tapped'
+        ) from error
     return capture

@@ -44,10 +44,10 @@ def tap_gradients(
         RuntimeError: where autograd cannot go back, as through reentrant activation checkpoints.
     """
     with preserved_randomness(), unchanged(model), torch.enable_grad():
-        own, matched, seen = model.train_forward(inputs, data_samples)
+        own, matched, taken = model.train_forward(inputs, data_samples)
         losses = {TASK: model.parse_losses(own)[0]}
         losses |= {name: loss for name, loss in matched.items() if model.pair_factors[name]}
-        features = {pair.name: seen[pair.student] for pair in model.pairs}
+        features = {pair.name: taken[pair.student.path] for pair in model.pairs}
         found: Norms = {name: {} for name in features}
         for loss, value in losses.items():
             if not value.requires_grad:
@@ -58,5 +58,5 @@ def tap_gradients(
             for name, gradient in zip(features, gradients):
                 if gradient is not None:
                     found[name][loss] = torch.linalg.vector_norm(gradient.float()).item()
-        copied = {pair.name for pair in model.pairs if pair.student in seen.copies}
+        copied = {pair.name for pair in model.pairs if pair.student in model.student_copies}
         return {name: norms for name, norms in found.items() if name not in copied}

@@ -12,8 +12,9 @@ import torch
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
-from ..features.dry_run import dry_run
+from ..features.dry_run import dry_run, dry_run_features
 from ..features.samples import completed, made_samples
 from ..features.taps import Capture, Tap
 from ..functional.precision import autocast_on
@@ -36,7 +37,7 @@ class FrozenTeacher:
         renormalize: maps the student's images to the teacher's normalisation, or None.
         copies: taps whose output the model changes in place later on.
         run: how it is run.
-        size: height and width of the training images.
+        size: height and width of the training images, the student's.
         source: what the model was built from, for its store.
     """
 
@@ -59,7 +60,7 @@ class FrozenTeacher:
         self.stop = True
         self._layout = torch.contiguous_format
         self._on_cpu_kernels = False
-        self._prepare(size)
+        self._prepare(self.options.image_size(size))
         self._features: Callable[..., dict[Tap, Tensor]] = self._run_to_last_tap
         if self.options.compile:
             self._features = self._compiled()
@@ -138,6 +139,10 @@ class FrozenTeacher:
         arguments = self.options.compile
         return torch.compile(features, **(arguments if isinstance(arguments, dict) else {}))
 
+    def dry_run(self, size: tuple[int, int]) -> Capture:
+        """Return the features' shapes for images of the student of ``size`` (height, width)."""
+        return dry_run_features(self.model, self.taps, 'teacher', self.options.image_size(size))
+
     def __deepcopy__(self, memo: dict[int, Any]) -> FrozenTeacher:
         return self
 
@@ -168,7 +173,14 @@ class FrozenTeacher:
         size = images.shape[-2], images.shape[-1]
         if not data_samples:
             return (made_samples(len(images), size),)
-        return (completed(data_samples, size),)
+        return (completed(data_samples, size, resized=self.options.size is not None),)
+
+    def resized(self, images: Tensor) -> Tensor:
+        """Return the student's images in the size that the teacher gets."""
+        size = self.options.image_size((images.shape[-2], images.shape[-1]))
+        if size == images.shape[-2:]:
+            return images
+        return interpolate(images, size, mode='bilinear', align_corners=False, antialias=True)
 
     @torch.no_grad()
     def __call__(self, images: Tensor, data_samples: Any = None) -> dict[Tap, Tensor]:
@@ -176,6 +188,7 @@ class FrozenTeacher:
 
         A teacher that cannot run on images alone gets ``data_samples``, the student's.
         """
+        images = self.resized(images)
         samples = self._samples(images, data_samples)
         device, dtype = images.device.type, self.options.torch_dtype
         if self.renormalize is not None:

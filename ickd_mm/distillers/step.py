@@ -1,0 +1,72 @@
+"""The pairs' part of a training step: run the student, take its features, match them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..features.taps import Capture, Tap
+from .pairs import Pair
+
+
+def watch_student(
+    student: nn.Module,
+    pairs: list[Pair],
+    copies: frozenset[Tap],
+    supervised: bool,
+    *args: Any,
+    **kwargs: Any,
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Run a student as it trains and take the features that the pairs ask for.
+
+    ``copies`` are taps whose feature the student changes in place afterwards; not ``supervised``,
+    it runs up to its last tap. ``args`` and ``kwargs`` are handed to it.
+
+    Returns:
+        The student's losses, and the features by the paths of their taps.
+
+    Raises:
+        RuntimeError: if a feature that is not among the ``copies`` was changed in place.
+    """
+    taps, losses = [pair.student for pair in pairs], {}
+    with Capture(student, taps, 'student', not supervised, copies) as seen:
+        result: Any = student(*args, mode='loss' if supervised else 'tensor', **kwargs)
+        losses = result if supervised else losses
+    seen.check_unchanged()
+    return losses, {tap.path: seen[tap] for tap in taps}
+
+
+def match_pairs(
+    pairs: list[Pair],
+    factors: Mapping[str, float],
+    features: Mapping[str, Tensor],
+    wanted: Mapping[Tap, Tensor],
+) -> dict[str, Tensor]:
+    """Return every pair's loss by its name.
+
+    Args:
+        pairs: the pairs.
+        factors: name -> factor on the pair's loss; at 0 the teacher's feature is not needed.
+        features: the student's, by the paths of their taps.
+        wanted: the teacher's.
+
+    Raises:
+        RuntimeError: if a student's feature carries no gradient.
+        ValueError: if a loss refuses its features, naming the pair and both shapes.
+    """
+    matched = {}
+    for pair in pairs:
+        factor, feature = factors[pair.name], features[pair.student.path]
+        if not factor:
+            matched[pair.name] = pair.zero_loss(feature)
+            continue
+        if torch.is_grad_enabled() and not feature.requires_grad:
+            raise RuntimeError(
+                f'pairs.{pair.name}: student tap {pair.student.path!r} carries no gradient; '
+                'it is frozen, or inside a reentrant activation checkpoint'
+            )
+        matched[pair.name] = factor * pair.match(feature, wanted[pair.teacher])
+    return matched
