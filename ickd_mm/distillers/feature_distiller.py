@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from ..checkpoint.packing import OWN_PARTS
 from ..connectors import ConvConnector
 from ..features.dry_run import dry_run, dry_run_features
-from ..features.taps import Capture
+from ..features.kept import KeptCapture
+from ..features.taps import Capture, Tap
 from ..preflight.image_size import image_size
 from ..preflight.model_source import locate_weights, read_student, read_teacher
 from ..randomness import preserved_randomness
@@ -26,6 +27,7 @@ from ..teachers.normalization import make_renormalizer
 from ..teachers.options import TeacherOptions
 from ..teachers.weights import restore
 from .pairs import Pair, PairConfig
+from .step import add_pair_losses, watch_student
 from .summary import about_cost, about_teacher
 from .trial import build_pair, check_checkpointing, try_pair, validate_pair
 
@@ -118,6 +120,7 @@ class FeatureDistiller(BaseModel):
         self.connectors = nn.ModuleDict({p.name: p.connector for p in self.pairs if p.connector})
         self.losses = nn.ModuleDict({p.name: p.loss for p in self.pairs})
         self._size = size
+        self._kept: Any = None  # hooks that stay, of a compiled student
         self.pair_factors = {pair.name: 1.0 for pair in self.pairs}  # PairWeightHook changes them
 
     def _adopt_student(self, student: BaseModel) -> None:
@@ -252,43 +255,25 @@ class FeatureDistiller(BaseModel):
         """
         if mode != 'loss':
             return self.student(inputs, data_samples, mode=mode, **kwargs)
-        active = [pair for pair in self.pairs if self.pair_factors[pair.name]]
-        wanted = self.teacher(inputs, data_samples) if active else {}
-        taps = [pair.student for pair in self.pairs]
-        with Capture(self.student, taps, 'student', copies=self._student_copies) as seen:
+        compiling = torch.compiler.is_compiling()
+        wanted = self._ask_teacher(inputs, data_samples, compiling)
+        if compiling:
+            self._kept.start(inputs)
             losses = self.student(inputs, data_samples, mode='loss', **kwargs)
-        if seen.changed():
-            names = ', '.join(tap.path for tap in seen.changed())
-            raise RuntimeError(
-                f'the student changed {names} in place after it was taken; tap the module that '
-                'changes it, or build that one with inplace=False'
+            features = self._kept.take()
+        else:
+            losses, features = watch_student(
+                self.student, self.pairs, self._student_copies, inputs, data_samples, **kwargs
             )
-        for pair in self.pairs:
-            if pair.name in losses:
-                raise KeyError(f'the student has a loss {pair.name!r} itself; rename the pair')
-            feature = seen[pair.student]
-            if pair not in active:
-                losses[pair.name] = pair.zero_loss(feature)
-                continue
-            if torch.is_grad_enabled() and not feature.requires_grad:
-                raise RuntimeError(
-                    f'pairs.{pair.name}: student tap {pair.student.path!r} carries no gradient; '
-                    'it is frozen, or inside a reentrant activation checkpoint'
-                )
-            loss = self._match(pair, feature, wanted[pair.teacher])
-            factor = self.pair_factors[pair.name]
-            losses[pair.name] = loss if factor == 1 else factor * loss
-        return losses
+        return add_pair_losses(losses, self.pairs, self.pair_factors, features, wanted)
 
-    @staticmethod
-    def _match(pair: Pair, student: Tensor, teacher: Tensor) -> Tensor:
-        try:
-            return pair(student, teacher)
-        except ValueError as error:
-            raise ValueError(
-                f'pairs.{pair.name}: student {pair.student.path!r} {tuple(student.shape)}, teacher '
-                f'{pair.teacher.path!r} {tuple(teacher.shape)}: {error}'
-            ) from error
+    @torch.compiler.disable
+    def _ask_teacher(self, inputs: Tensor, data_samples: Any, compiling: bool) -> dict[Tap, Tensor]:
+        """Return the teacher's features, where a pair needs them; prepare a compiled student."""
+        if compiling and self._kept is None:
+            taps = [pair.student for pair in self.pairs]
+            self._kept = KeptCapture(self.student, taps, 'student', self._student_copies)
+        return self.teacher(inputs, data_samples) if any(self.pair_factors.values()) else {}
 
     def parse_losses(self, losses: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
         """Add the losses up as the student does."""
