@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ickd_mm.commands.compare import plots, tables
+from ickd_mm.commands.compare import tables
 
 HERE = Path(__file__).parent
 TEACHER = {'mIoU': 68.96, 'top-1': 91.28}

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..checkpoint.packing import OWN_PARTS
 from ..connectors import ConvConnector
 from ..features.dry_run import dry_run, dry_run_features
+from ..features.kept import KeptCapture
 from ..features.taps import Capture, Tap
 from ..preflight.image_size import image_size
 from ..preflight.model_source import locate_weights, read_student, read_teacher
@@ -127,6 +128,7 @@ class FeatureDistiller(BaseModel):
         self.connectors = nn.ModuleDict({p.name: p.connector for p in self.pairs if p.connector})
         self.losses = nn.ModuleDict({p.name: p.loss for p in self.pairs})
         self._size = size
+        self._kept: Any = None  # hooks that stay, of a compiled student
         self.pair_factors = {pair.name: 1.0 for pair in self.pairs}  # PairWeightHook changes them
 
     # Of the class as it is called; Python would show that of __new__.
@@ -280,12 +282,27 @@ class FeatureDistiller(BaseModel):
             The student's own losses, each pair's loss by the pair's name, and the student's
             features by the paths of their taps.
         """
-        wanted = self.teacher(inputs, data_samples) if any(self.pair_factors.values()) else {}
-        how = self.student_copies, self.supervised
-        losses, features = watch_student(
-            self.student, self.pairs, *how, inputs, data_samples, **kwargs
-        )
+        compiling = torch.compiler.is_compiling()
+        wanted = self._ask_teacher(inputs, data_samples, compiling)
+        if compiling:
+            self._kept.start(inputs)
+            mode = 'loss' if self.supervised else 'tensor'
+            result = self.student(inputs, data_samples, mode=mode, **kwargs)
+            losses, features = result if self.supervised else {}, self._kept.take()
+        else:
+            how = self.student_copies, self.supervised
+            losses, features = watch_student(
+                self.student, self.pairs, *how, inputs, data_samples, **kwargs
+            )
         return losses, match_pairs(self.pairs, self.pair_factors, features, wanted), features
+
+    @torch.compiler.disable
+    def _ask_teacher(self, inputs: Tensor, data_samples: Any, compiling: bool) -> dict[Tap, Tensor]:
+        """Return the teacher's features, where a pair needs them; prepare a compiled student."""
+        if compiling and self._kept is None:
+            taps = [pair.student for pair in self.pairs]
+            self._kept = KeptCapture(self.student, taps, 'student', self.student_copies)
+        return self.teacher(inputs, data_samples) if any(self.pair_factors.values()) else {}
 
     def parse_losses(self, losses: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
         """Add the losses up as the student does."""

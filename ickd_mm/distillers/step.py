@@ -1,4 +1,8 @@
-"""The pairs' part of a training step: run the student, take its features, match them."""
+"""The pairs' part of a training step: run the student, take its features, match them.
+
+It stays out of the graphs of ``torch.compile``, so that compiling a distiller costs what compiling
+its student costs.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from ..features.taps import Capture, Tap
 from .pairs import Pair
 
 
+@torch.compiler.disable
 def watch_student(
     student: nn.Module,
     pairs: list[Pair],
@@ -31,7 +36,8 @@ def watch_student(
     Raises:
         RuntimeError: if a feature that is not among the ``copies`` was changed in place.
     """
-    taps, losses = [pair.student for pair in pairs], {}
+    losses: dict[str, Any] = {}
+    taps = [pair.student for pair in pairs]
     with Capture(student, taps, 'student', not supervised, copies) as seen:
         result: Any = student(*args, mode='loss' if supervised else 'tensor', **kwargs)
         losses = result if supervised else losses
@@ -39,6 +45,7 @@ def watch_student(
     return losses, {tap.path: seen[tap] for tap in taps}
 
 
+@torch.compiler.disable
 def match_pairs(
     pairs: list[Pair],
     factors: Mapping[str, float],
@@ -57,7 +64,7 @@ def match_pairs(
         RuntimeError: if a student's feature carries no gradient.
         ValueError: if a loss refuses its features, naming the pair and both shapes.
     """
-    matched = {}
+    matched: dict[str, Tensor] = {}
     for pair in pairs:
         factor, feature = factors[pair.name], features[pair.student.path]
         if not factor:

@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..features.dry_run import dry_run, dry_run_features
+from ..features.kept import KeptCapture
 from ..features.samples import completed, made_samples
 from ..features.taps import Capture, Tap
 from ..functional.precision import autocast_on
@@ -111,30 +112,14 @@ class FrozenTeacher:
         return True
 
     def _compiled(self) -> Callable[..., dict[Tap, Tensor]]:
-        """Compile the whole forward with permanent hooks; what no tap needs is dropped."""
-        seen: dict[Tap, Tensor] = {}
-        size = [(1, 1)]
-
-        def keep(module: nn.Module, inputs: Any, output: Any) -> None:
-            for tap, owner in owners:
-                if owner is module:
-                    feature = tap.pick(output, 'teacher', size[0])
-                    seen[tap] = feature.clone() if tap in self.copies else feature
-
-        owners = [(tap, tap.find(self.model, 'teacher')) for tap in dict.fromkeys(self.taps)]
-        for tap in self.taps:
-            if tap.input or tap.run:
-                raise ValueError(
-                    f'teacher_run.compile: teacher tap {tap.path!r} is not the output of a module '
-                    "that runs once; tap such a module, or leave 'compile' out"
-                )
-        for module in {owner for _, owner in owners}:
-            module.register_forward_hook(keep)
+        """Compile the whole forward with hooks that stay; what no tap needs is dropped."""
+        kept = KeptCapture(self.model, self.taps, 'teacher', self.copies)
 
         def features(images: Tensor, *samples: Any) -> dict[Tap, Tensor]:
-            size[0] = images.shape[-2], images.shape[-1]
+            kept.start(images)
             self.model(images, *samples, mode='tensor')
-            return dict(seen)
+            seen = kept.take()
+            return {tap: seen[tap.path] for tap in self.taps}
 
         arguments = self.options.compile
         return torch.compile(features, **(arguments if isinstance(arguments, dict) else {}))
