@@ -13,7 +13,6 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..checkpoint.packing import OWN_PARTS
-from ..connectors import ConvConnector
 from ..features.dry_run import dry_run, dry_run_features
 from ..features.kept import KeptCapture
 from ..features.taps import Capture, Tap
@@ -28,9 +27,9 @@ from ..teachers.normalization import make_renormalizer
 from ..teachers.options import TeacherOptions
 from ..teachers.weights import restore
 from .pairs import Pair, PairConfig
-from .step import match_pairs, watch_student
+from .step import match_pairs, run_student
 from .summary import about_cost, about_teacher
-from .trial import build_pair, check_checkpointing, try_pair, validate_pair
+from .trial import build_pair, check_checkpointing, try_one_image, validate_pair
 from .unlabelled import train_what_taps_need
 
 _STATE_DICT_HOOKS = (
@@ -177,15 +176,13 @@ class FeatureDistiller(BaseModel):
     ) -> list[Pair]:
         """Learn the features' shapes, freeze the teacher, build and try every pair."""
         taps, teacher = [c.teacher for c in configs], theirs.model
-        ours = self._features_of_student([c.student for c in configs], size)
+        ours = self._dry_run([c.student for c in configs], size)
         normalize, copies = make_renormalizer(self.student, teacher), theirs.changed()
         self.teacher = FrozenTeacher(teacher, taps, normalize, copies, options, size, source)
         self.student_copies = ours.changed()
         pairs, self._shapes = [], {}
         for config in configs:
             pair = build_pair(config, ours, theirs, size)
-            if getattr(pair.loss, 'loss_weight', 1) == 0:
-                print_log(f'{pair.name} has weight 0: it changes nothing', 'current', 30)
             pairs.append(pair)
             self._shapes[pair.name] = ours[pair.student].shape, theirs[pair.teacher].shape
         if not self.supervised:
@@ -193,7 +190,7 @@ class FeatureDistiller(BaseModel):
             self._about.append(said)
         return pairs
 
-    def _features_of_student(self, taps: list[Tap], size: tuple[int, int]) -> Capture:
+    def _dry_run(self, taps: list[Tap], size: tuple[int, int]) -> Capture:
         return dry_run_features(self.student, taps, 'student', size, self.supervised)
 
     def check_training(
@@ -212,8 +209,7 @@ class FeatureDistiller(BaseModel):
         for pair in self.pairs:
             check_checkpointing(pair, checkpointed)
         if size not in (None, self._size):
-            taps = [pair.student for pair in self.pairs]
-            ours = self._features_of_student(taps, size)
+            ours = self._dry_run([pair.student for pair in self.pairs], size)
             theirs = self.teacher.dry_run(size)
             for pair in self.pairs:
                 shapes = ours[pair.student].shape, theirs[pair.teacher].shape
@@ -221,9 +217,7 @@ class FeatureDistiller(BaseModel):
                 self._shapes[pair.name] = shapes
             self._size = size
         for pair in self.pairs if one_image else ():
-            norm = f", or pairs.{pair.name}.connector.norm_cfg=dict(type='GN', num_groups=1)"
-            remedy = one_image + norm * isinstance(pair.connector, ConvConnector)
-            try_pair(pair, self._shapes[pair.name], remedy, images=1)
+            try_one_image(pair, self._shapes[pair.name], one_image)
 
     def summary(self) -> str:
         """Return what is distilled, a line each: the teacher, the pairs, what they add."""
@@ -278,22 +272,11 @@ class FeatureDistiller(BaseModel):
     ) -> tuple[dict[str, Any], dict[str, Tensor], dict[str, Tensor]]:
         """Run teacher, student and pairs as a training step does.
 
-        Returns:
-            The student's own losses, each pair's loss by the pair's name, and the student's
-            features by the paths of their taps.
+        Returns the student's own losses, each pair's by its name, the student's features by tap.
         """
-        compiling = torch.compiler.is_compiling()
-        wanted = self._ask_teacher(inputs, data_samples, compiling)
-        if compiling:
-            self._kept.start(inputs)
-            mode = 'loss' if self.supervised else 'tensor'
-            result = self.student(inputs, data_samples, mode=mode, **kwargs)
-            losses, features = result if self.supervised else {}, self._kept.take()
-        else:
-            how = self.student_copies, self.supervised
-            losses, features = watch_student(
-                self.student, self.pairs, *how, inputs, data_samples, **kwargs
-            )
+        wanted = self._ask_teacher(inputs, data_samples, torch.compiler.is_compiling())
+        how = self.pairs, self.student_copies, self.supervised, self._kept
+        losses, features = run_student(self.student, *how, inputs, data_samples, **kwargs)
         return losses, match_pairs(self.pairs, self.pair_factors, features, wanted), features
 
     @torch.compiler.disable

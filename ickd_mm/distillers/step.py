@@ -12,23 +12,29 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..features.kept import KeptCapture
 from ..features.taps import Capture, Tap
 from .pairs import Pair
 
 
-@torch.compiler.disable
-def watch_student(
+def run_student(
     student: nn.Module,
     pairs: list[Pair],
     copies: frozenset[Tap],
     supervised: bool,
+    kept: KeptCapture | None,
     *args: Any,
     **kwargs: Any,
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Run a student as it trains and take the features that the pairs ask for.
 
-    ``copies`` are taps whose feature the student changes in place afterwards; not ``supervised``,
-    it runs up to its last tap. ``args`` and ``kwargs`` are handed to it.
+    Args:
+        student: the student.
+        pairs: the pairs.
+        copies: taps whose feature the student changes in place afterwards.
+        supervised: whether its own losses count; without them it stops at its last tap.
+        kept: takes the features in a compiled graph, where the student runs to its end.
+        args: handed to the student, images first, and so are ``kwargs``.
 
     Returns:
         The student's losses, and the features by the paths of their taps.
@@ -36,12 +42,25 @@ def watch_student(
     Raises:
         RuntimeError: if a feature that is not among the ``copies`` was changed in place.
     """
-    losses: dict[str, Any] = {}
-    taps = [pair.student for pair in pairs]
-    with Capture(student, taps, 'student', not supervised, copies) as seen:
-        result: Any = student(*args, mode='loss' if supervised else 'tensor', **kwargs)
-        losses = result if supervised else losses
+    kwargs['mode'] = 'loss' if supervised else 'tensor'
+    if kept is None or not torch.compiler.is_compiling():
+        taps = [pair.student for pair in pairs]
+        capture = Capture(student, taps, 'student', not supervised, copies)
+        return _watch(capture, taps, args, kwargs)
+    kept.start(args[0])
+    result = student(*args, **kwargs)
+    return (result if supervised else {}), kept.take()
+
+
+@torch.compiler.disable
+def _watch(
+    capture: Capture, taps: list[Tap], args: tuple, kwargs: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    losses: Any = {}
+    with capture as seen:
+        losses = capture.model(*args, **kwargs)
     seen.check_unchanged()
+    losses = losses if kwargs['mode'] == 'loss' else {}
     return losses, {tap.path: seen[tap] for tap in taps}
 
 
