@@ -2,8 +2,8 @@
 
     PYTHONPATH=tests python -m support.compiled_steps [eager|inductor]
 
-It prints the CPU seconds of a compiled first step, the C++ compiler's included. Each is a process of
-its own, without caches; the two take turns.
+It prints the CPU seconds of a compiled first step, the C++ compiler's included. Each is a process
+of its own, without caches; the two take turns.
 """
 
 import os
