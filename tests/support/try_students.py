@@ -92,7 +92,9 @@ STUDENTS = {
     'STDC1': Student('stdc', 'backbone[3]'),
     'Fast-SCNN': Student('fast_scnn', 'backbone[2]'),
     'ICNet R50': Student('icnet_r50-d8', 'neck[2]'),
-    'LR-ASPP MobileNetV3': Student('lraspp_m-v3-d8', 'backbone[2]'),
+    'FCN MobileNetV3': Student('lraspp_m-v3-d8', 'backbone[2]', {  # LR-ASPP wants larger images
+        'decode_head': dict(_delete_=True, type='FCNHead', in_channels=960, in_index=2, channels=32,
+                            num_convs=1, num_classes=CLASSES)}),
     'ERFNet': Student('erfnet_fcn', 'backbone[0]'),
     'UNet': Student('fcn_unet_s5-d16', 'backbone[4]', {
         'backbone.base_channels': 8, 'decode_head.in_channels': 8,
