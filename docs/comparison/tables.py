@@ -1,51 +1,99 @@
-"""Print the tables of docs/comparison.md from the kept runs beside this file; draw its pictures.
+"""Print the tables of docs/comparison.md from the kept runs beside this file.
 
-python docs/comparison/tables.py
+python docs/comparison/tables.py           # --draw: and its pictures, into docs/images
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pandas as pd
 
-from ickd_mm.commands.compare import tables
+from ickd_mm.commands.compare import plots
+from ickd_mm.commands.compare.tables import paired, summarize
 
 HERE = Path(__file__).parent
-TEACHER = {'mIoU': 68.96, 'top-1': 91.28}
-SHORT = 'ickd_s center=True cross=True loss_weight=10.0'
-LONG = ' max_iters=1800 lr=0.03'
+CENTRED = 'ickd_s center=True'
+CROSS = 'ickd_s center=True cross=True loss_weight=10.0'
 
 
 def read(file: str) -> pd.DataFrame:
-    """Return every validation that a file keeps, with a run's name as compare.py shows it."""
+    """Return every validation in a file: name of the run, seed, at, score."""
     rows = pd.read_csv(HERE / f'{file}.csv', keep_default_na=False)
-    rows['name'] = [name(*row) for row in zip(rows.config, rows.varied)]
+    rows['name'] = [named(*row) for row in zip(rows.config, rows.varied)]
     return rows
 
 
-def name(config: str, varied: str) -> str:
-    """Return a run's config and what was changed in it, keys by their ends."""
+def named(config: str, varied: str) -> str:
+    """Name a run by its config and what was changed in it, keys by their ends."""
     keys, _, values = varied.partition('=')
     pairs = zip(keys.split(','), values.split(':')) if varied else ()
-    return ' '.join([config, *(f'{key.rpartition(".")[2]}={value}' for key, value in pairs)])
+    changes = [f'{key.rpartition(".")[2]}={value}' for key, value in pairs]
+    length = 'max_iters=1800 lr=0.03'  # of every run of the long schedule
+    return ' '.join([config, *changes]).replace(length, '').strip()
 
 
-def runs(rows: pd.DataFrame, end: int, reference: str = 'alone') -> pd.DataFrame:
-    """Return one line per run of ``end`` iterations, as compare.py's tables and plots take them."""
-    rows = rows.sort_values('at').groupby(['name', 'seed'])[['at', 'score']].agg(list).reset_index()
-    rows = rows[rows['at'].str[-1] == end]
-    curves = [list(zip(*pair)) for pair in zip(rows['at'], rows.score)]
-    steps = pd.read_csv(HERE / 'steps.csv', index_col='name').seconds
-    found = rows.assign(curve=curves, score=rows.score.str[-1], reference=reference, iterations=end)
-    found['step_seconds'] = found.name.str.replace(LONG, '').map(steps)
-    return found.assign(seconds=found.step_seconds * end)
+def runs_of(rows: pd.DataFrame, end: int) -> pd.DataFrame:
+    """Return one line per run of ``end`` iterations, as :func:`summarize` and the plots take it."""
+    runs = rows.sort_values('at').groupby(['name', 'seed'])[['at', 'score']].agg(list).reset_index()
+    runs = runs[runs['at'].str[-1] == end]
+    curves = [list(zip(*pair)) for pair in zip(runs['at'], runs.score)]
+    known = dict(reference='alone', iterations=end, step_seconds=1.0, seconds=end)
+    return runs.assign(curve=curves, score=runs.score.str[-1], **known)
 
 
-def show(title: str, found: pd.DataFrame, metric: str = 'mIoU') -> pd.DataFrame:
-    """Print a table; return it."""
-    table = tables.summarize(found, TEACHER[metric])
-    caption, cells = tables.as_text(table, metric, TEACHER[metric])
-    lines = [cells.columns, ['---', *['--:'] * (cells.shape[1] - 1)], *cells.to_numpy()]
-    print(title, caption, '', *(f'| {" | ".join(line)} |' for line in lines), '', sep='\n')
-    return table
+def table(file: str, end: int, teacher: float, metric: str) -> pd.DataFrame:
+    """Print a table of the runs that have seeds 0 to 4; return their runs."""
+    runs = runs_of(read(file), end)
+    runs = runs[runs.groupby('name').seed.transform('nunique') == 5]
+    print(f'\n| run | {metric} | gain (95 %) | of the gap |\n| --- | --: | --: | --: |')
+    for row in summarize(runs, teacher).itertuples():
+        gain = f'{row.gain:+.1f} ± {row.interval:.1f} | {row.share:.0f} %'
+        rest = gain if row.name != 'alone' else ' | '
+        print(f'| {row.name} | {row.mean:.1f} ± {row.sd:.1f} | {rest} |')
+    return runs
+
+
+def variants(files: tuple[str, ...]) -> None:
+    """Print the mean of seeds 10 and 11 of every run of ICKD that has both, the best first."""
+    rows = pd.concat([read(file) for file in files])
+    runs = runs_of(rows[rows.seed.isin([10, 11])], 450)
+    runs = runs[runs.groupby('name').seed.transform('nunique') == 2]
+    print('\n| seeds 10 and 11 | mIoU |\n| --- | --: |')
+    for name, score in runs.groupby('name').score.mean().sort_values(ascending=False).items():
+        if name.startswith(('ickd_s ', 'ickd_s_', 'prototype', 'fitnet')):
+            print(f'| {name} | {score:.1f} |')
+
+
+def differences(runs: pd.DataFrame, names: list[str]) -> None:
+    """Print how far each run is ahead of those behind it in a list, over the seeds of both."""
+    scores = runs.pivot(index='seed', columns='name', values='score')
+    for number, one in enumerate(names):
+        for other in names[number + 1 :]:
+            mean, width, _ = paired(scores[one], scores[other])
+            print(f'{one} - {other}: {mean:.1f} ± {width:.1f}')
+
+
+def main() -> None:
+    """Print the tables; with --draw, draw the pictures."""
+    short = table('segmentation_runs', 450, 68.96, 'mIoU')
+    leaders = ['fitnet', 'ickd_s_fitnet', CROSS, CENTRED, 'vid', 'cwd', 'ickd_s']
+    differences(short, leaders)
+    variants(('segmentation_sweep', 'prototypes'))
+    long = table('segmentation_long_runs', 1800, 68.96, 'mIoU')
+    differences(long, ['ickd_s_fitnet', 'fitnet', 'ickd_s'])
+    table('classification_runs', 900, 91.28, 'top-1')
+    if '--draw' not in sys.argv:
+        return
+    images = HERE.parent / 'images'
+    plots.plot_scores(
+        summarize(short, 68.96), 'mIoU', images / 'comparison_segmentation.png', 68.96
+    )
+    leading = short[short.name.isin(['alone', 'fitnet', 'ickd_s', CENTRED, CROSS])]
+    curves = images / 'comparison_segmentation_curves.png'
+    plots.plot_curves(leading, summarize(leading), 'mIoU', curves)
+
+
+if __name__ == '__main__':
+    main()
