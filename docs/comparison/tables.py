@@ -87,12 +87,15 @@ def main() -> None:
     if '--draw' not in sys.argv:
         return
     images = HERE.parent / 'images'
-    plots.plot_scores(
-        summarize(short, 68.96), 'mIoU', images / 'comparison_segmentation.png', 68.96
-    )
-    leading = short[short.name.isin(['alone', 'fitnet', 'ickd_s', CENTRED, CROSS])]
-    curves = images / 'comparison_segmentation_curves.png'
-    plots.plot_curves(leading, summarize(leading), 'mIoU', curves)
+    scores = images / 'comparison_segmentation.png'
+    plots.plot_scores(summarize(short, 68.96), 'mIoU', scores, 68.96)
+    figure, axis = plots.plt.subplots(figsize=(7, 4), layout='constrained')
+    for name in ('fitnet', CROSS, CENTRED, 'ickd_s', 'alone'):
+        lines = short[short.name == name].explode('curve').curve.tolist()
+        pd.DataFrame(lines).groupby(0)[1].mean().plot(ax=axis, style='-o', label=name, legend=True)
+    axis.set(xlabel='iterations', ylabel='mIoU, mean of seeds 0 to 4')
+    axis.grid(alpha=0.3)
+    figure.savefig(images / 'comparison_segmentation_curves.png', dpi=130)
 
 
 if __name__ == '__main__':
