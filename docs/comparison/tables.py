@@ -89,12 +89,13 @@ def main() -> None:
     images = HERE.parent / 'images'
     scores = images / 'comparison_segmentation.png'
     plots.plot_scores(summarize(short, 68.96), 'mIoU', scores, 68.96)
-    figure, axis = plots.plt.subplots(figsize=(7, 4), layout='constrained')
+    figure, axis = plots.plt.subplots(figsize=(10, 4), layout='constrained')
     for name in ('fitnet', CROSS, CENTRED, 'ickd_s', 'alone'):
         lines = short[short.name == name].explode('curve').curve.tolist()
-        pd.DataFrame(lines).groupby(0)[1].mean().plot(ax=axis, style='-o', label=name, legend=True)
+        pd.DataFrame(lines).groupby(0)[1].mean().plot(ax=axis, style='-o', label=name)
     axis.set(xlabel='iterations', ylabel='mIoU, mean of seeds 0 to 4')
     axis.grid(alpha=0.3)
+    axis.legend(loc='center left', bbox_to_anchor=(1, 0.5))
     figure.savefig(images / 'comparison_segmentation_curves.png', dpi=130)
 
 
