@@ -13,13 +13,7 @@ model = dict(
             student='backbone.layer4',
             teacher='backbone.layer4',
             connector=dict(type='ickd_mm.ConvConnector', kernel_size=1),
-            loss=dict(
-                type='ickd_mm.ICKDLoss',
-                grid=(2, 2),
-                center=True,
-                cross=True,
-                loss_weight=10.0,
-            ),
+            loss=dict(type='ickd_mm.ICKDLoss', grid=(2, 2), center=True, loss_weight=5.0),
         )
     ),
 )

@@ -50,10 +50,11 @@ model = dict(
                 type='ickd_mm.ICKDLoss',
                 grid=4,  # n x n cells, (n, m), or 1 for the whole map at once (ICKD-C)
                 normalize=True,  # rows of unit length, as released; False: the paper's equation
-                # Both False is the released form. docs/comparison.md says what each gives.
+                # False is the released form; docs/comparison.md says what True gives.
                 center=True,  # each channel's mean over its cell is taken away first
-                cross=True,  # the student's channels against the teacher's
-                loss_weight=10.0,  # best on the digits; no weight of ICKD-S was ever released
+                # True: the student's channels against the teacher's, for maps of one size.
+                cross=False,
+                loss_weight=5.0,  # best on the digits; no weight of ICKD-S was ever released
             ),
         )
     ),
