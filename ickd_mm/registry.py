@@ -82,7 +82,12 @@ else:
         return [f'ickd_mm.{folder}.{module.name}' for module in iter_modules([path])]
 
     _LOCATIONS = {
-        'model': [*_files_in('losses'), *_files_in('connectors'), 'ickd_mm.distillers'],
+        'model': [
+            *_files_in('losses'),
+            *_files_in('connectors'),
+            'ickd_mm.teachers.backbone',
+            'ickd_mm.distillers',
+        ],
         'hook': _files_in('hooks'),
     }
     _REGISTRIES = {

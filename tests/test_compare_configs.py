@@ -15,11 +15,11 @@ from ickd_mm.runtime import setup
 
 COMPARISON = REPO / 'configs/comparison'
 METHODS = {
-    'alone', 'at', 'cc', 'cwd', 'dist', 'fitnet', 'ickd_c', 'ickd_s', 'ickd_s_fitnet', 'ickd_s_kd',
-    'kd', 'pkt', 'rkd', 'sp', 'vid',
+    'alone', 'at', 'cc', 'cwd', 'dist', 'fitnet', 'ickd_c', 'ickd_s', 'ickd_s_cross',
+    'ickd_s_fitnet', 'ickd_s_kd', 'kd', 'pkt', 'rkd', 'sp', 'vid',
 }  # fmt: skip
 SCHEDULED = COMPARISON / 'fitnet_then_ickd_s_pspnet_digits.py'
-CONFIGS = sorted(set(COMPARISON.glob('*.py')) - {SCHEDULED})
+CONFIGS = sorted(set(COMPARISON.glob('*_digits.py')) - {SCHEDULED})
 
 
 def network(file):
@@ -92,6 +92,10 @@ def test_trains_and_its_pairs_move_the_student(file, tmp_path, digits, weights):
         grad = torch.autograd.grad(losses[name], first, retain_graph=True)[0]
         assert grad.isfinite().all()
         assert grad.norm() > 1e-6
+    model.zero_grad()
+    model.parse_losses(losses)[0].backward()
+    trained = {key: p.grad for key, p in model.named_parameters() if p.requires_grad}
+    assert not [key for key, grad in trained.items() if grad is None or not grad.isfinite().all()]
 
 
 @pytest.mark.slow

@@ -1,7 +1,2 @@
 # The student alone.
-_base_ = [
-    '../_base_/models/resnet18_narrow.py',
-    '../_base_/datasets/digits_imagefolder.py',
-    '../_base_/schedules/digits_900iters.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = '../baselines/resnet_student_digits.py'

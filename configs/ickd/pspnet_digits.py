@@ -1,5 +1,6 @@
 _base_ = '../baselines/pspnet_student_digits.py'
 custom_imports = dict(imports=['ickd_mm'])  # lets mmseg's own tools run it on mmcv-lite too
+optim_wrapper = dict(optimizer=dict(lr=0.05))  # distilled, a lower rate than alone is best
 teacher_val = True  # score the teacher before the first iteration
 model = dict(
     _delete_=True,
@@ -12,7 +13,7 @@ model = dict(
             student='backbone.layer4',
             teacher='backbone.layer4',
             connector=dict(type='ickd_mm.ConvConnector', kernel_size=1),
-            loss=dict(type='ickd_mm.ICKDLoss', grid=(2, 2), loss_weight=5.0),
+            loss=dict(type='ickd_mm.ICKDLoss', grid=(2, 2), center=True, loss_weight=5.0),
         )
     ),
 )

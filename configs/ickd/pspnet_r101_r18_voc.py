@@ -25,6 +25,7 @@ model = dict(
     # Height and width of the training images where the student's preprocessor does not pad to a
     # size; None: that of the training crop.
     input_size=None,
+    supervised=True,  # False: trained on the pairs alone, from images without labels
     # What makes the frozen teacher cheaper to run.
     teacher_run=dict(
         fold=True,  # batch norms into convolutions
@@ -33,6 +34,7 @@ model = dict(
         winograd=True,  # on a CPU: wide 3x3 convolutions with fewer multiplications
         dtype=None,  # 'fp32', 'bf16' or 'fp16' for weights and arithmetic
         compile=False,  # or arguments of torch.compile
+        size=None,  # height and width of its images, resized from the student's
         store=None,  # a folder that keeps the features for other runs over the same batches
     ),
     # One entry for each pair of feature maps to match. Its name is the loss's name in the log.
@@ -48,9 +50,11 @@ model = dict(
                 type='ickd_mm.ICKDLoss',
                 grid=4,  # n x n cells, (n, m), or 1 for the whole map at once (ICKD-C)
                 normalize=True,  # rows of unit length, as released; False: the paper's equation
-                center=False,  # True: each channel's mean over its cell is taken away first
-                cross=False,  # True: the student's channels against the teacher's
-                loss_weight=2.0,  # chosen here: no weight of ICKD-S was ever released
+                # False is the released form; docs/comparison.md says what True gives.
+                center=True,  # each channel's mean over its cell is taken away first
+                # True: the student's channels against the teacher's, for maps of one size.
+                cross=False,
+                loss_weight=5.0,  # best on the digits; no weight of ICKD-S was ever released
             ),
         )
     ),

@@ -50,7 +50,7 @@ def prepare_testing(args: argparse.Namespace) -> tuple[Config, str | None]:
     shared, weights = cfg.get('data_preprocessor'), None
     if args.teacher:
         check_teacher(cfg)
-        cfg.model, weights = teacher_config(cfg.model, shared)
+        cfg.model, weights = teacher_config(cfg.model, shared, cfg.get('default_scope'))
     else:
         cfg.model, cfg.load_from = student_config(cfg.model, shared), args.checkpoint
     if (args.out or args.show_dir) and not _segments(cfg):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable
 from typing import Any
@@ -12,9 +13,9 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..checkpoint.packing import OWN_PARTS
-from ..connectors import ConvConnector
 from ..features.dry_run import dry_run, dry_run_features
-from ..features.taps import Capture
+from ..features.kept import KeptCapture
+from ..features.taps import Capture, Tap
 from ..preflight.image_size import image_size
 from ..preflight.model_source import locate_weights, read_student, read_teacher
 from ..randomness import preserved_randomness
@@ -26,8 +27,10 @@ from ..teachers.normalization import make_renormalizer
 from ..teachers.options import TeacherOptions
 from ..teachers.weights import restore
 from .pairs import Pair, PairConfig
+from .step import match_pairs, run_student
 from .summary import about_cost, about_teacher
-from .trial import build_pair, check_checkpointing, try_pair, validate_pair
+from .trial import build_pair, check_checkpointing, try_one_image, validate_pair
+from .unlabelled import train_what_taps_need
 
 _STATE_DICT_HOOKS = (
     '_state_dict_hooks',
@@ -61,6 +64,8 @@ class FeatureDistiller(BaseModel):
             (``tools/train.py`` fills in what the training pipeline says).
         teacher_run: how the teacher is run; keys and defaults as in
             :class:`ickd_mm.teachers.options.TeacherOptions`.
+        supervised: False trains on the pairs alone, without labels: the student runs up to its
+            last tap, and what no tap depends on keeps its weights. Validation is as ever.
 
     Raises:
         TypeError, KeyError, ValueError, FileNotFoundError: before any training, naming the
@@ -88,8 +93,11 @@ class FeatureDistiller(BaseModel):
         data_preprocessor: dict | None = None,
         input_size: int | tuple[int, int] | None = None,
         teacher_run: dict | None = None,
+        supervised: bool = True,
     ) -> None:
         setup()
+        if not isinstance(supervised, bool):
+            raise TypeError(f'supervised must be True or False, got {supervised!r}')
         pair_configs, options = PairConfig.read_all(pairs), TeacherOptions.read(teacher_run)
         config = dict(type='ickd_mm.FeatureDistiller', student=student, teacher=teacher)
         student_source = read_student(config, data_preprocessor)
@@ -105,20 +113,25 @@ class FeatureDistiller(BaseModel):
                 name = type(student_model).__name__
                 raise TypeError(f'{name} has its own {step}: it cannot be distilled')
         super().__init__()
+        self.supervised = supervised
         self._adopt_student(student_model)
         with preserved_randomness():
             teacher_model = teacher_source.build('teacher')
             theirs = Capture(teacher_model, [c.teacher for c in pair_configs], 'teacher')
             read = NeededWeights(teacher_model, theirs)
-            dry_run(teacher_model, size, theirs, read, role='teacher')
+            dry_run(teacher_model, options.image_size(size), theirs, read, role='teacher')
             how = restore(teacher_model, weights, read.names())
-            self._about = about_teacher(teacher_source, weights, how, read)
+            self._about = [about_teacher(teacher_source, weights, how, read, options)]
             source = str(teacher_source.cfg)
             self.pairs = self._build_pairs(pair_configs, theirs, size, options, source)
         self.connectors = nn.ModuleDict({p.name: p.connector for p in self.pairs if p.connector})
         self.losses = nn.ModuleDict({p.name: p.loss for p in self.pairs})
         self._size = size
+        self._kept: Any = None  # hooks that stay, of a compiled student
         self.pair_factors = {pair.name: 1.0 for pair in self.pairs}  # PairWeightHook changes them
+
+    # Of the class as it is called; Python would show that of __new__.
+    __signature__ = inspect.Signature([*inspect.signature(__init__).parameters.values()][1:])
 
     def _adopt_student(self, student: BaseModel) -> None:
         """Share the student's children, weights and state-dict hooks with it."""
@@ -162,23 +175,23 @@ class FeatureDistiller(BaseModel):
         source: str,
     ) -> list[Pair]:
         """Learn the features' shapes, freeze the teacher, build and try every pair."""
-        teacher: Any = theirs.model
-        taps = [c.teacher for c in configs]
-        ours = dry_run_features(self.student, [c.student for c in configs], 'student', size)
-        renormalize = make_renormalizer(self.student, teacher)
-        self.teacher = FrozenTeacher(
-            teacher, taps, renormalize, theirs.changed(), options, size, source
-        )
-        self._student_copies = ours.changed()
+        taps, teacher = [c.teacher for c in configs], theirs.model
+        ours = self._dry_run([c.student for c in configs], size)
+        normalize, copies = make_renormalizer(self.student, teacher), theirs.changed()
+        self.teacher = FrozenTeacher(teacher, taps, normalize, copies, options, size, source)
+        self.student_copies = ours.changed()
         pairs, self._shapes = [], {}
         for config in configs:
-            features = ours[config.student], theirs[config.teacher]
             pair = build_pair(config, ours, theirs, size)
-            if getattr(pair.loss, 'loss_weight', 1) == 0:
-                print_log(f'{pair.name} has weight 0: it changes nothing', 'current', 30)
             pairs.append(pair)
-            self._shapes[pair.name] = features[0].shape, features[1].shape
+            self._shapes[pair.name] = ours[pair.student].shape, theirs[pair.teacher].shape
+        if not self.supervised:
+            self.student_copies, said = train_what_taps_need(self.student, pairs, size)
+            self._about.append(said)
         return pairs
+
+    def _dry_run(self, taps: list[Tap], size: tuple[int, int]) -> Capture:
+        return dry_run_features(self.student, taps, 'student', size, self.supervised)
 
     def check_training(
         self, size: tuple[int, int] | None, one_image: str = '', checkpointed: Any = None
@@ -196,24 +209,21 @@ class FeatureDistiller(BaseModel):
         for pair in self.pairs:
             check_checkpointing(pair, checkpointed)
         if size not in (None, self._size):
-            taps = [pair.student for pair in self.pairs]
-            ours = dry_run_features(self.student, taps, 'student', size)
-            theirs = dry_run_features(self.teacher.model, self.teacher.taps, 'teacher', size)
+            ours = self._dry_run([pair.student for pair in self.pairs], size)
+            theirs = self.teacher.dry_run(size)
             for pair in self.pairs:
                 shapes = ours[pair.student].shape, theirs[pair.teacher].shape
                 validate_pair(pair, shapes, size, 'the size of the training images')
                 self._shapes[pair.name] = shapes
             self._size = size
         for pair in self.pairs if one_image else ():
-            norm = f", or pairs.{pair.name}.connector.norm_cfg=dict(type='GN', num_groups=1)"
-            remedy = one_image + norm * isinstance(pair.connector, ConvConnector)
-            try_pair(pair, self._shapes[pair.name], remedy, images=1)
+            try_one_image(pair, self._shapes[pair.name], one_image)
 
     def summary(self) -> str:
         """Return what is distilled, a line each: the teacher, the pairs, what they add."""
         pairs = [pair.describe(*self._shapes[pair.name]) for pair in self.pairs]
         cost = about_cost(self.student, self.connectors, self.losses)
-        return '\n'.join([self._about, *pairs, cost])
+        return '\n'.join([*self._about, *pairs, cost])
 
     def init_weights(self) -> None:
         """Initialise the student as it initialises itself alone, then the connectors."""
@@ -247,48 +257,35 @@ class FeatureDistiller(BaseModel):
             kwargs: handed to the student.
 
         Returns:
-            What the student returns; in mode 'loss' its losses under their own names, and
-            each pair's under the pair's.
+            What the student returns; in mode 'loss' its losses under their own names (none
+            without labels), and each pair's under the pair's.
         """
         if mode != 'loss':
             return self.student(inputs, data_samples, mode=mode, **kwargs)
-        active = [pair for pair in self.pairs if self.pair_factors[pair.name]]
-        wanted = self.teacher(inputs, data_samples) if active else {}
-        taps = [pair.student for pair in self.pairs]
-        with Capture(self.student, taps, 'student', copies=self._student_copies) as seen:
-            losses = self.student(inputs, data_samples, mode='loss', **kwargs)
-        if seen.changed():
-            names = ', '.join(tap.path for tap in seen.changed())
-            raise RuntimeError(
-                f'the student changed {names} in place after it was taken; tap the module that '
-                'changes it, or build that one with inplace=False'
-            )
-        for pair in self.pairs:
-            if pair.name in losses:
-                raise KeyError(f'the student has a loss {pair.name!r} itself; rename the pair')
-            feature = seen[pair.student]
-            if pair not in active:
-                losses[pair.name] = pair.zero_loss(feature)
-                continue
-            if torch.is_grad_enabled() and not feature.requires_grad:
-                raise RuntimeError(
-                    f'pairs.{pair.name}: student tap {pair.student.path!r} carries no gradient; '
-                    'it is frozen, or inside a reentrant activation checkpoint'
-                )
-            loss = self._match(pair, feature, wanted[pair.teacher])
-            factor = self.pair_factors[pair.name]
-            losses[pair.name] = loss if factor == 1 else factor * loss
-        return losses
+        losses, matched, _ = self.train_forward(inputs, data_samples, **kwargs)
+        for name in losses.keys() & matched.keys():
+            raise KeyError(f'the student has a loss {name!r} itself; rename the pair')
+        return {**losses, **matched}
 
-    @staticmethod
-    def _match(pair: Pair, student: Tensor, teacher: Tensor) -> Tensor:
-        try:
-            return pair(student, teacher)
-        except ValueError as error:
-            raise ValueError(
-                f'pairs.{pair.name}: student {pair.student.path!r} {tuple(student.shape)}, teacher '
-                f'{pair.teacher.path!r} {tuple(teacher.shape)}: {error}'
-            ) from error
+    def train_forward(
+        self, inputs: Tensor, data_samples: Any = None, **kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, Tensor], dict[str, Tensor]]:
+        """Run teacher, student and pairs as a training step does.
+
+        Returns the student's own losses, each pair's by its name, the student's features by tap.
+        """
+        wanted = self._ask_teacher(inputs, data_samples, torch.compiler.is_compiling())
+        how = self.pairs, self.student_copies, self.supervised, self._kept
+        losses, features = run_student(self.student, *how, inputs, data_samples, **kwargs)
+        return losses, match_pairs(self.pairs, self.pair_factors, features, wanted), features
+
+    @torch.compiler.disable
+    def _ask_teacher(self, inputs: Tensor, data_samples: Any, compiling: bool) -> dict[Tap, Tensor]:
+        """Return the teacher's features, where a pair needs them; prepare a compiled student."""
+        if compiling and self._kept is None:
+            taps = [pair.student for pair in self.pairs]
+            self._kept = KeptCapture(self.student, taps, 'student', self.student_copies)
+        return self.teacher(inputs, data_samples) if any(self.pair_factors.values()) else {}
 
     def parse_losses(self, losses: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
         """Add the losses up as the student does."""

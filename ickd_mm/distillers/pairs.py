@@ -129,10 +129,33 @@ class Pair:
     loss: nn.Module
 
     def __call__(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """Return the pair's loss, a scalar."""
-        if self.connector is not None:
-            student = self.connector(student)
-        return self.loss(student, teacher)
+        """Return the pair's loss, a scalar.
+
+        Raises:
+            ValueError: naming the pair, both taps and shapes, where connector or loss refuses them.
+        """
+        try:
+            connected = student if self.connector is None else self.connector(student)
+            return self.loss(connected, teacher)
+        except ValueError as error:
+            raise ValueError(
+                f'pairs.{self.name}: student {self.student.path!r} {tuple(student.shape)}, teacher '
+                f'{self.teacher.path!r} {tuple(teacher.shape)}: {error}'
+            ) from error
+
+    def match(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """Return the pair's loss, a scalar.
+
+        Raises:
+            ValueError: if connector or loss refuses the features, with the pair, taps and shapes.
+        """
+        try:
+            return self(student, teacher)
+        except ValueError as error:
+            raise ValueError(
+                f'pairs.{self.name}: student {self.student.path!r} {tuple(student.shape)}, teacher '
+                f'{self.teacher.path!r} {tuple(teacher.shape)}: {error}'
+            ) from error
 
     def zero_loss(self, student: Tensor) -> Tensor:
         """Return a loss of 0 that depends on every parameter this pair trains, as DDP needs."""

@@ -6,12 +6,21 @@ from torch import nn
 
 from ..preflight.model_source import ModelSource
 from ..teachers.needed import NeededWeights
+from ..teachers.options import TeacherOptions
 
 
-def about_teacher(source: ModelSource, weights: str, how: str, read: NeededWeights) -> str:
-    """Name the teacher, its weights and how they were read, and how much of it runs."""
-    name = source.origin or getattr(source.cfg.type, '__name__', source.cfg.type)
-    return f'Teacher: {name!r} with {weights!r}{how}; {read.share()}'
+def about_teacher(
+    source: ModelSource, weights: str, how: str, read: NeededWeights, options: TeacherOptions
+) -> str:
+    """Name the teacher, its weights and how they were read, how much of it runs, on what images."""
+    cfg = source.cfg
+    cfg = cfg.backbone if cfg.type == 'ickd_mm.BackboneTeacher' else cfg
+    name = source.origin or getattr(cfg.type, '__name__', cfg.type)
+    said = f'Teacher: {name!r} with {weights!r}{how}; {read.share()}'
+    if options.size is None:
+        return said
+    height, width = options.image_size((0, 0))
+    return f"{said}, on images of {height}x{width}, resized from the student's"
 
 
 def about_cost(student: nn.Module, *added: nn.Module) -> str:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_map
 
+from ..connectors import ConvConnector
 from ..features.alternatives import tap_with_gradient, tap_with_map
 from ..features.dry_run import IMAGES
 from ..features.taps import Capture, Tap
@@ -62,6 +64,13 @@ def try_pair(
         got = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
         raise ValueError(f'pairs.{pair.name}.loss must give one number, it gives {got}')
     return loss, feature
+
+
+def try_one_image(pair: Pair, shapes: Sequence[Sequence[int]], remedy: str) -> None:
+    """Run a copy of a pair on one image as :func:`try_pair` does, and name a norm that can."""
+    norm = f", or pairs.{pair.name}.connector.norm_cfg=dict(type='GN', num_groups=1)"
+    remedy += norm * isinstance(pair.connector, ConvConnector)
+    try_pair(pair, shapes, remedy, images=1)
 
 
 def _as_leaf(x: Any) -> Any:
@@ -164,6 +173,8 @@ def build_pair(config: PairConfig, ours: Capture, theirs: Capture, size: tuple[i
     features = ours[config.student], theirs[config.teacher]
     try:
         pair = config.build(*features)
+        if getattr(pair.loss, 'loss_weight', 1) == 0:
+            print_log(f'{pair.name} has weight 0: it changes nothing', 'current', 30)
         validate_pair(pair, [feature.shape for feature in features], size)
     except ValueError as error:
         hints = []

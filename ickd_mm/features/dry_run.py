@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ..randomness import preserved_randomness
 from .samples import made_samples
 from .taps import Capture, Tap, TapError
+from .unchanged import unchanged
 
 IMAGES = 2
 aten = torch.ops.aten
@@ -30,23 +31,12 @@ def _mode(model: BaseModel, training: bool) -> Iterator[None]:
     Batch norms stay in eval mode: they give the same shapes, and a synchronised one would wait for
     other processes.
     """
-    modes = {module: module.training for module in model.modules()}
-    held = {module: dict(module._buffers) for module in modes}
-    values = {buffer: buffer.clone() for buffer in model.buffers()}
-    model.train(training)
-    for module in modes:
-        if isinstance(module, _BatchNorm):
-            module.eval()
-    try:
+    with unchanged(model):
+        model.train(training)
+        for module in model.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
         yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-            module._buffers.clear()
-            module._buffers.update(held[module])
-        for buffer, value in values.items():
-            if not torch.equal(buffer, value):
-                buffer.data.copy_(value)
 
 
 class _ByShape(TorchDispatchMode):
@@ -118,6 +108,7 @@ def dry_run(
     *watches: AbstractContextManager,
     role: str = 'model',
     trains: bool = False,
+    labelled: bool = True,
     layout: torch.memory_format = torch.contiguous_format,
 ) -> bool:
     """Run a model once on ``IMAGES`` images, and leave it as it was.
@@ -134,6 +125,7 @@ def dry_run(
         watches: entered around the forward alone; entered again for another attempt.
         role: 'student', 'teacher' or 'model', for messages.
         trains: run it as it trains.
+        labelled: whether it trains with labels; without, its mode is 'tensor' in training too.
         layout: memory format of the images.
 
     Returns:
@@ -148,7 +140,7 @@ def dry_run(
     weights = [p for p in model.parameters() if p.is_floating_point()] or [torch.zeros(())]
     device, dtype = weights[0].device, weights[0].dtype
     for fake in (True, False):
-        for mode, sampled in [('loss', True)] * trains + ways:
+        for mode, sampled in [('loss', True)] * (trains and labelled) + ways:
             progress = _Progress()
             try:
                 with ExitStack() as stack:
@@ -183,11 +175,12 @@ def dry_run(
 
 
 def dry_run_features(
-    model: BaseModel, taps: list[Tap], role: str, size: tuple[int, int]
+    model: BaseModel, taps: list[Tap], role: str, size: tuple[int, int], labelled: bool = True
 ) -> Capture:
     """Return the features of some taps from a dry run; only their shape and dtype are real.
 
-    ``role`` is 'student' or 'teacher'; ``size`` the images' height and width.
+    ``role`` is 'student' or 'teacher'; ``size`` the images' height and width; ``labelled`` whether
+    a student trains with labels.
 
     Raises:
         KeyError: for a path that the model does not have.
@@ -199,5 +192,13 @@ def dry_run_features(
         with suppress(Exception):
             model = copy.deepcopy(model)
     capture = Capture(model, taps, role)
-    dry_run(model, size, capture, role=role, trains=trains)
+    try:
+        dry_run(model, size, capture, role=role, trains=trains, labelled=labelled)
+    except TapError as error:
+        if labelled:
+            raise
+        raise TapError(
+            f"{error}; without labels (supervised=False) the student runs in mode 'tensor', not "
+            'its losses: what only these run cannot be tapped'
+        ) from error
     return capture

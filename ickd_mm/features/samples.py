@@ -31,9 +31,14 @@ def made_samples(images: int, size: tuple[int, int]) -> list[BaseDataElement]:
     return samples
 
 
-def completed(samples: Sequence[BaseDataElement], size: tuple[int, int]) -> list[BaseDataElement]:
+def completed(
+    samples: Sequence[BaseDataElement], size: tuple[int, int], resized: bool = False
+) -> list[BaseDataElement]:
     """Return copies of a batch's samples in which nothing is missing that a model may ask for.
 
-    A teacher of another library asks for what the student's data do not note.
+    A teacher of another library asks for what the student's data do not note. Where the images
+    were ``resized`` to ``size`` (height, width), what the samples note on sizes is replaced.
     """
-    return [sample.new(metainfo={**_about(size), **sample.metainfo}) for sample in samples]
+    about = _about(size)
+    kept = about if resized else {}
+    return [sample.new(metainfo={**about, **sample.metainfo, **kept}) for sample in samples]

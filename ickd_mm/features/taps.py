@@ -233,6 +233,18 @@ class Capture:
             tap for tap, (x, v, _) in self._features.items() if v is not None and x._version != v
         )
 
+    def check_unchanged(self) -> None:
+        """Make sure that every feature is still what its module made.
+
+        Raises:
+            RuntimeError: naming the taps whose feature the model has changed in place.
+        """
+        if names := ', '.join(tap.path for tap in self.changed()):
+            raise RuntimeError(
+                f'the {self.role} changed {names} in place after it was taken; tap the module that '
+                'changes it, or build that one with inplace=False'
+            )
+
     def has_gradient(self, tap: Tap) -> bool:
         """Whether a loss on the feature reaches the model's weights."""
         return self._features[tap][2]

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 
-from ..registry import type_name
+from ..registry import is_distiller, type_name
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 CLASS_FOLDERS = ('ImageNet', 'CustomDataset')
@@ -27,12 +27,18 @@ def set_data_root(cfg: Config, folder: str) -> None:
             node['data_root'] = folder
 
 
+def trains_without_labels(cfg: Config) -> bool:
+    """Tell whether a config trains a distiller on its pairs alone (``supervised=False``)."""
+    return is_distiller(cfg.get('model')) and cfg.model.get('supervised') is False
+
+
 def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
     """Make sure that the data of the dataloaders under these keys exist in the expected layout.
 
     Looks for each data set's folder, and in it for the list file, the folders of ``data_prefix``
     and, for class folders, at least one of them; for CIFAR, its files by their MD5 sums. Data that
-    download themselves are skipped. The config is not changed.
+    download themselves are skipped, and so are labels that nothing reads: masks in training
+    without labels, class folders with ``with_label=False``. The config is not changed.
 
     Raises:
         FileNotFoundError: if something is missing, naming the config key, what was looked for,
@@ -45,8 +51,9 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
         for node, key in found:
             if not Path(node['data_root']).is_dir():
                 raise _missing(cfg, key, f"data_root = '{node['data_root']}' is not a folder")
+        labelled = loader != 'train_dataloader' or not trains_without_labels(cfg)
         for node, key in found:
-            _check_layout(cfg, node, key)
+            _check_layout(cfg, node, key, labelled)
             if faults := list(_faulty_files(node, _kind(node, scope))):
                 raise _missing(cfg, key, f'data_root: {", ".join(faults)}')
 
@@ -111,7 +118,11 @@ def _faulty_files(dataset: dict, kind: Any) -> Iterator[str]:
             yield f'{file} is not the published file (its MD5 sum is not {md5})'
 
 
-def _check_layout(cfg: Config, dataset: dict, key: str) -> None:
+def _reads_masks(dataset: dict) -> bool:
+    return any(type_name(step) == 'LoadAnnotations' for step in dataset.get('pipeline') or ())
+
+
+def _check_layout(cfg: Config, dataset: dict, key: str, labelled: bool) -> None:
     root = Path(dataset['data_root'])
     lists = dataset.get('ann_file') or ''
     if isinstance(lists, str) and lists:
@@ -122,7 +133,8 @@ def _check_layout(cfg: Config, dataset: dict, key: str) -> None:
             raise ValueError(f"{key}.ann_file: '{file}' lists no sample")
     prefix = dataset.get('data_prefix') or {}
     for name, folder in ({'': prefix} if isinstance(prefix, str) else prefix).items():
-        if isinstance(folder, str) and folder and not (root / folder).is_dir():
+        unused = name == 'seg_map_path' and not (labelled or _reads_masks(dataset))
+        if isinstance(folder, str) and folder and not unused and not (root / folder).is_dir():
             where = f'data_prefix.{name}' if name else 'data_prefix'
             raise _missing(cfg, key, f"{where}: no folder '{root / folder}'")
     if type_name(dataset) in CLASS_FOLDERS and not lists:

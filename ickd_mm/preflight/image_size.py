@@ -29,7 +29,7 @@ def image_size(
     Raises:
         ValueError: if ``given`` is not a positive integer or a pair of them.
     """
-    if given is not None and not _is_size(given):
+    if given is not None and not is_size(given):
         raise ValueError(f'input_size must be a positive integer or (height, width), got {given!r}')
     found: list[tuple[Any, str]] = [
         (given, 'model.input_size'),
@@ -63,7 +63,8 @@ def _padded_size(student: Mapping[str, Any]) -> Any:
     return (student.get('data_preprocessor') or {}).get('size')
 
 
-def _is_size(size: Any) -> bool:
+def is_size(size: Any) -> bool:
+    """Tell whether something is a positive integer or a pair of them."""
     pair = size if isinstance(size, (tuple, list)) else (size, size)
     return len(pair) == 2 and all(type(n) is int and n > 0 for n in pair)
 
@@ -76,7 +77,7 @@ def _made_size(step: Mapping[str, Any]) -> Any:
         size = step.get('crop_size') or step.get('scale')
     elif 'Resize' in name:
         size = step.get('scale') or (step.get('scales') or [None])[0]
-    if not _is_size(size):  # a relative crop says nothing in pixels
+    if not is_size(size):  # a relative crop says nothing in pixels
         return None
     # Resizes and pads take (width, height), crops mostly (height, width).
     return size if isinstance(size, int) or 'Crop' in name else (size[1], size[0])

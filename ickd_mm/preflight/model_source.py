@@ -12,6 +12,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
 from mmengine.model import BaseModel
+from mmengine.registry import DefaultScope
 
 from ..registry import MODELS, is_distiller, type_name
 
@@ -75,9 +76,35 @@ class ModelSource:
         model = cfg.model
         if cfg.get('data_preprocessor') is not None:
             model.setdefault('data_preprocessor', cfg.data_preprocessor)
-        if cfg.get('default_scope'):
-            model.setdefault('_scope_', cfg.default_scope)
+        package = spec.partition('::')[0] if '::' in spec else None
+        scope = cfg.get('default_scope') or package  # a package's config may leave its own out
+        if scope:
+            model.setdefault('_scope_', scope)
         return cls(model, spec)
+
+    def scope(self, default: str | None = None) -> str | None:
+        """Return the scope that names in the model's dict are looked up in.
+
+        ``default`` is that of the config, where it is not mmengine's current one.
+        """
+        current = DefaultScope.get_current_instance()
+        around = default or (current.scope_name if current else None)
+        return self.cfg.get('_scope_') or around
+
+    def library(self, default: str | None = None) -> str | None:
+        """Return the package of the dict's own type: that of a class, a prefix, or the scope."""
+        kind: Any = self.cfg.type
+        if not isinstance(kind, str):
+            return kind.__module__.partition('.')[0]
+        return kind.rpartition('.')[0] or self.scope(default)
+
+    def is_backbone(self, default: str | None = None) -> bool:
+        """Tell whether the dict builds a module that is not a whole model; see :meth:`scope`."""
+        kind: Any = self.cfg.type
+        if isinstance(kind, str):
+            with MODELS.switch_scope_and_registry(self.scope(default)) as registry:
+                kind = registry.get(kind)
+        return isinstance(kind, type) and not issubclass(kind, BaseModel)
 
     def build(self, key: str) -> BaseModel:
         """Build the model, weights as its constructor leaves them.
@@ -112,10 +139,29 @@ def read_student(model: Mapping[str, Any], data_preprocessor: dict | None = None
     return source
 
 
-def read_teacher(model: Mapping[str, Any], student: ModelSource) -> ModelSource:
+def _shared_preprocessor(student: ModelSource, scope: str | None, elsewhere: bool) -> dict | None:
+    """Return a copy of the student's preprocessor, for a model ``elsewhere`` or of its library."""
+    shared = copy.deepcopy(student.cfg.get('data_preprocessor'))
+    if shared is not None and elsewhere:
+        # mmpretrain's models alone take one without a type, and mean this.
+        shared.setdefault('type', 'mmpretrain.ClsDataPreprocessor')
+        if student.scope(scope):
+            shared.setdefault('_scope_', student.scope(scope))
+    return shared
+
+
+def read_teacher(
+    model: Mapping[str, Any], student: ModelSource, scope: str | None = None
+) -> ModelSource:
     """Read the teacher of a distiller's config, which is not changed.
 
-    A teacher that is a dict without a preprocessor gets that of ``student``.
+    A teacher that is a dict without a preprocessor gets that of ``student``, and so does a
+    backbone alone, which is wrapped in a :class:`ickd_mm.teachers.backbone.BackboneTeacher`.
+
+    Args:
+        model: the distiller's config.
+        student: its student.
+        scope: the config's ``default_scope``, where it is not mmengine's current one.
 
     Raises:
         ValueError: if the config has no teacher.
@@ -124,9 +170,18 @@ def read_teacher(model: Mapping[str, Any], student: ModelSource) -> ModelSource:
     if not is_distiller(model):
         raise ValueError(f'the config has no teacher: its model is {type_name(model)}')
     source = ModelSource.read(model.get('teacher'), 'teacher')
-    shared = student.cfg.get('data_preprocessor')
+    alone = source.is_backbone(scope)
+    elsewhere = alone or source.library(scope) != student.library(scope)
+    shared = _shared_preprocessor(student, scope, elsewhere)
+    if alone:
+        own = source.cfg.pop('data_preprocessor', None)
+        if own is not None:
+            own.setdefault('type', 'mmengine.ImgDataPreprocessor')
+        wrapper = dict(type='ickd_mm.BackboneTeacher', backbone=source.cfg)
+        wrapper['data_preprocessor'] = own or shared
+        return ModelSource(ConfigDict(wrapper), source.origin)
     if not source.origin and shared is not None:
-        source.cfg.setdefault('data_preprocessor', copy.deepcopy(shared))
+        source.cfg.setdefault('data_preprocessor', shared)
     return source
 
 
@@ -136,10 +191,13 @@ def student_config(model: ConfigDict, data_preprocessor: dict | None = None) -> 
 
 
 def teacher_config(
-    model: ConfigDict, data_preprocessor: dict | None = None
+    model: ConfigDict, data_preprocessor: dict | None = None, scope: str | None = None
 ) -> tuple[ConfigDict, str]:
-    """Return the plain teacher's config, and the path or URL of its weights."""
-    teacher = read_teacher(model, read_student(model, data_preprocessor))
+    """Return the plain teacher's config, and the path or URL of its weights.
+
+    Arguments are those of :func:`read_student` and :func:`read_teacher`.
+    """
+    teacher = read_teacher(model, read_student(model, data_preprocessor), scope)
     return teacher.cfg, locate_weights(model.get('teacher_ckpt'), teacher.origin)
 
 

@@ -72,7 +72,7 @@ def _check_pairs(runner: Runner, loader: DataLoader) -> None:
 
 def _check_training(runner: Runner, loop: Any) -> None:
     model = unwrapped(runner.model)
-    ignored = set(ignored_labels(model).values())
+    ignored = set(ignored_labels(model).values()) if getattr(model, 'supervised', True) else set()
     prefix = 'model.student.' if trains_distiller(runner) else 'model.'
     for dataset in _mask_readers(loop, ignored):
         dataset.pipeline.classes = max(dataset.pipeline.classes, class_count(model))

@@ -12,8 +12,14 @@ from mmengine.dataset import Compose
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from ..wrappers import unwrapped
+
 IGNORED = 255
 _FILES = ('img_path', 'seg_map_path')
+_WITHOUT = (
+    '; model.supervised=False needs no labels: leave out of the pipeline what reads them '
+    '(LoadAnnotations, cat_max_ratio of RandomCrop)'
+)
 
 
 class NamingPipeline(Compose):
@@ -25,10 +31,19 @@ class NamingPipeline(Compose):
         ignored: labels that mean no label.
         strict: raise for another label; else warn once per file. mmseg's evaluation tolerates
             such labels; what the model predicts there counts as wrong.
+        labelled: whether labels are used at all; if not, every label may be there.
     """
 
-    def __init__(self, pipeline: Compose, classes: int, ignored: set[int], strict: bool) -> None:
+    def __init__(
+        self,
+        pipeline: Compose,
+        classes: int,
+        ignored: set[int],
+        strict: bool,
+        labelled: bool = True,
+    ) -> None:
         self.transforms = pipeline.transforms
+        self.labelled = labelled
         self.classes, self.ignored, self.strict = classes, ignored, strict
         self._warned: set[str] = set()
 
@@ -44,8 +59,9 @@ class NamingPipeline(Compose):
             made = super().__call__(data)
         except Exception as error:
             named = ', '.join(f'{key} {file!r}' for key, file in files.items())
-            kind = type(error).__name__
-            raise ValueError(f'cannot prepare the sample with {named}: {kind}: {error}') from error
+            hint = '' if self.labelled else _WITHOUT
+            what = f'{type(error).__name__}: {error}{hint}'
+            raise ValueError(f'cannot prepare the sample with {named}: {what}') from error
         file = files.get('seg_map_path') or files.get('img_path', 'a sample')
         wrong = self._outside(made)
         if not wrong or file in self._warned:
@@ -63,7 +79,7 @@ class NamingPipeline(Compose):
 
     def _outside(self, made: Any) -> list[int]:
         labels = _labels(made)
-        if not self.classes or labels is None or not labels.size:
+        if not (self.classes and self.labelled) or labels is None or not labels.size:
             return []
         if labels.min() >= 0 and labels.max() < self.classes:
             return []
@@ -91,8 +107,10 @@ def leaves(dataset: Any) -> Iterator[Any]:
         yield dataset
 
 
-def watch(dataset: Any, strict: bool) -> None:
+def watch(dataset: Any, strict: bool, labelled: bool = True) -> None:
     """Let a loader's data set, wrapped or not, name the files that it cannot use.
+
+    ``strict`` and ``labelled`` are those of :class:`NamingPipeline`.
 
     Raises:
         ValueError: if one holds no sample, naming its list file or folder.
@@ -106,26 +124,26 @@ def watch(dataset: Any, strict: bool) -> None:
         if type(pipeline) is Compose:
             classes = (getattr(leaf, 'metainfo', None) or {}).get('classes') or ()
             ignored = {getattr(leaf, 'ignore_index', IGNORED)}
-            leaf.pipeline = NamingPipeline(pipeline, len(classes), ignored, strict)
+            leaf.pipeline = NamingPipeline(pipeline, len(classes), ignored, strict, labelled)
 
 
 @functools.cache
 def watch_loaders() -> None:
     """Watch the data of every loader that a runner builds, strictly where it trains on them."""
     build, build_train = Runner.build_dataloader, Runner.build_train_loop
-    training: list[bool] = []
+    labelled: list[bool] = []  # of the run whose training loop is being built
 
     def build_dataloader(*args: Any, **kwargs: Any) -> Any:
         loader = build(*args, **kwargs)
-        watch(loader.dataset, strict=bool(training))
+        watch(loader.dataset, strict=bool(labelled), labelled=all(labelled))
         return loader
 
     def build_train_loop(self: Runner, loop: Any) -> Any:
-        training.append(True)
+        labelled.append(getattr(unwrapped(self.model), 'supervised', True))
         try:
             return build_train(self, loop)
         finally:
-            training.clear()
+            labelled.clear()
 
     Runner.build_dataloader = staticmethod(functools.wraps(build)(build_dataloader))
     Runner.build_train_loop = functools.wraps(build_train)(build_train_loop)

@@ -11,9 +11,11 @@ from typing import Any
 import torch
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.functional import interpolate
 
-from ..features.dry_run import dry_run
+from ..features.dry_run import dry_run, dry_run_features
+from ..features.kept import KeptCapture
 from ..features.samples import completed, made_samples
 from ..features.taps import Capture, Tap
 from ..functional.precision import autocast_on
@@ -36,7 +38,7 @@ class FrozenTeacher:
         renormalize: maps the student's images to the teacher's normalisation, or None.
         copies: taps whose output the model changes in place later on.
         run: how it is run.
-        size: height and width of the training images.
+        size: height and width of the training images, the student's.
         source: what the model was built from, for its store.
     """
 
@@ -59,7 +61,7 @@ class FrozenTeacher:
         self.stop = True
         self._layout = torch.contiguous_format
         self._on_cpu_kernels = False
-        self._prepare(size)
+        self._prepare(self.options.image_size(size))
         self._features: Callable[..., dict[Tap, Tensor]] = self._run_to_last_tap
         if self.options.compile:
             self._features = self._compiled()
@@ -110,33 +112,21 @@ class FrozenTeacher:
         return True
 
     def _compiled(self) -> Callable[..., dict[Tap, Tensor]]:
-        """Compile the whole forward with permanent hooks; what no tap needs is dropped."""
-        seen: dict[Tap, Tensor] = {}
-        size = [(1, 1)]
-
-        def keep(module: nn.Module, inputs: Any, output: Any) -> None:
-            for tap, owner in owners:
-                if owner is module:
-                    feature = tap.pick(output, 'teacher', size[0])
-                    seen[tap] = feature.clone() if tap in self.copies else feature
-
-        owners = [(tap, tap.find(self.model, 'teacher')) for tap in dict.fromkeys(self.taps)]
-        for tap in self.taps:
-            if tap.input or tap.run:
-                raise ValueError(
-                    f'teacher_run.compile: teacher tap {tap.path!r} is not the output of a module '
-                    "that runs once; tap such a module, or leave 'compile' out"
-                )
-        for module in {owner for _, owner in owners}:
-            module.register_forward_hook(keep)
+        """Compile the whole forward with hooks that stay; what no tap needs is dropped."""
+        kept = KeptCapture(self.model, self.taps, 'teacher', self.copies)
 
         def features(images: Tensor, *samples: Any) -> dict[Tap, Tensor]:
-            size[0] = images.shape[-2], images.shape[-1]
+            kept.start(images)
             self.model(images, *samples, mode='tensor')
-            return dict(seen)
+            seen = kept.take()
+            return {tap: seen[tap.path] for tap in self.taps}
 
         arguments = self.options.compile
         return torch.compile(features, **(arguments if isinstance(arguments, dict) else {}))
+
+    def dry_run(self, size: tuple[int, int]) -> Capture:
+        """Return the features' shapes for images of the student of ``size`` (height, width)."""
+        return dry_run_features(self.model, self.taps, 'teacher', self.options.image_size(size))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> FrozenTeacher:
         return self
@@ -168,7 +158,14 @@ class FrozenTeacher:
         size = images.shape[-2], images.shape[-1]
         if not data_samples:
             return (made_samples(len(images), size),)
-        return (completed(data_samples, size),)
+        return (completed(data_samples, size, resized=self.options.size is not None),)
+
+    def resized(self, images: Tensor) -> Tensor:
+        """Return the student's images in the size that the teacher gets."""
+        size = self.options.image_size((images.shape[-2], images.shape[-1]))
+        if size == images.shape[-2:]:
+            return images
+        return interpolate(images, size, mode='bilinear', align_corners=False, antialias=True)
 
     @torch.no_grad()
     def __call__(self, images: Tensor, data_samples: Any = None) -> dict[Tap, Tensor]:
@@ -176,6 +173,7 @@ class FrozenTeacher:
 
         A teacher that cannot run on images alone gets ``data_samples``, the student's.
         """
+        images = self.resized(images)
         samples = self._samples(images, data_samples)
         device, dtype = images.device.type, self.options.torch_dtype
         if self.renormalize is not None:

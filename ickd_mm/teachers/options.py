@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ..preflight.image_size import is_size
 from ..spelling import refuse_unknown
 
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
@@ -30,6 +31,8 @@ class TeacherOptions:
         store: a folder that keeps the features of every batch, for runs that see the same
             batches: several methods over one seed (``tools/compare.py --share-teacher``). See
             :class:`ickd_mm.teachers.feature_store.FeatureStore`.
+        size: height and width of the teacher's images, or one number for both; they are resized
+            from the student's, bilinearly. None leaves them as they are.
     """
 
     fold: bool = True
@@ -39,6 +42,7 @@ class TeacherOptions:
     dtype: str | None = None
     compile: bool | dict = False
     store: str | None = None
+    size: int | tuple[int, int] | None = None
 
     @classmethod
     def read(cls, cfg: Any) -> TeacherOptions:
@@ -47,7 +51,7 @@ class TeacherOptions:
         Raises:
             TypeError: if ``cfg`` is not a dict or a switch is not a boolean.
             KeyError: for an unknown key.
-            ValueError: for an unknown dtype.
+            ValueError: for an unknown dtype, or a size that is not one.
         """
         if cfg is None:
             return cls()
@@ -66,7 +70,18 @@ class TeacherOptions:
         if run.dtype is not None and run.dtype not in DTYPES:
             known = ', '.join(DTYPES)
             raise ValueError(f'teacher_run.dtype must be None or one of {known}, got {run.dtype!r}')
+        if run.size is not None and not is_size(run.size):
+            wanted = 'None, a positive integer or (height, width)'
+            raise ValueError(f'teacher_run.size must be {wanted}, got {run.size!r}')
         return run
+
+    def image_size(self, student: tuple[int, int]) -> tuple[int, int]:
+        """Return height and width of the teacher's images, given the student's."""
+        if self.size is None:
+            return student
+        return (
+            (self.size, self.size) if isinstance(self.size, int) else (self.size[0], self.size[1])
+        )
 
     @property
     def torch_dtype(self) -> torch.dtype | None:

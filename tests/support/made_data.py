@@ -10,11 +10,12 @@ def make_data(root):
     """Write the folders ``voc``, ``imagenet``, ``cifar100`` and ``fashionmnist``."""
     rng = np.random.default_rng(0)
     masks = ('SegmentationClass', 'SegmentationClassAug')
-    for folder in ('JPEGImages', *masks, 'ImageSets/Segmentation'):
+    for folder in ('JPEGImages', 'unlabelled', *masks, 'ImageSets/Segmentation'):
         (root / 'voc' / folder).mkdir(parents=True)
     for n in range(4):
         image = Image.fromarray(rng.integers(0, 256, (64, 64, 3), np.uint8))
         image.save(root / f'voc/JPEGImages/{n}.jpg')
+        image.save(root / f'voc/unlabelled/{n}.jpg')
         for folder in masks:
             mask = Image.fromarray(rng.integers(0, 11, (64, 64), np.uint8))
             mask.save(root / f'voc/{folder}/{n}.png')

@@ -41,7 +41,7 @@ def counted_by_hand(cfg, size):
 
 @pytest.mark.parametrize(
     ('file', 'images'),
-    [(CLASSIFIER, 600 * 32), (REPO / 'configs/baselines/mobilenet_v2_cifar100.py', 240 * 50_000)],
+    [(CLASSIFIER, 900 * 32), (REPO / 'configs/baselines/mobilenet_v2_cifar100.py', 240 * 50_000)],
     ids=('dense', 'depthwise'),
 )
 def test_the_arithmetic_of_a_step(file, images):

@@ -64,6 +64,24 @@ def test_a_whole_set_is_left_alone(made):
     assert before == {p: p.stat().st_mtime_ns for p in made.rglob('*')}
 
 
+def test_scenes_without_masks_leave_the_others_as_they_are(made, tmp_path):
+    root = tmp_path / 'digits'
+    shutil.copytree(made, root)
+    assert prepare_digits(root, **SIZE, seed=5, unlabelled=3)
+    found = contents(root)
+    scenes = {name: data for name, data in found.items() if name.startswith('unlabelled')}
+    assert sorted(scenes) == [f'unlabelled/{n:04d}.jpg' for n in range(3)]
+    labelled = {data for name, data in found.items() if name.startswith('JPEGImages')}
+    assert len(labelled | {*scenes.values()}) == 12
+    same = contents(made)
+    assert found.keys() - same.keys() == scenes.keys()
+    assert all(found[name] == data for name, data in same.items() if name != MANIFEST)
+    for fewer in (0, 2):  # more than is asked for does no harm
+        assert not prepare_digits(root, **SIZE, seed=5, unlabelled=fewer)
+    assert prepare_digits(root, **SIZE, seed=5, unlabelled=4)
+    assert scenes.items() <= contents(root).items()
+
+
 def _cut(root):
     (root / 'JPEGImages/val_0001.jpg').write_bytes(b'\xff\xd8')
 
@@ -123,7 +141,7 @@ def test_a_folder_of_somebody_else_is_not_touched(tmp_path):
         prepare_digits(tmp_path / 'link', **SIZE)
 
 
-@pytest.mark.parametrize('wrong', [dict(train=0), dict(val=0), dict(seed=-1)])
+@pytest.mark.parametrize('wrong', [dict(train=0), dict(val=0), dict(seed=-1), dict(unlabelled=-1)])
 def test_wrong_counts(tmp_path, wrong):
     with pytest.raises(ValueError, match='needs train and val >= 1'):
         prepare_digits(tmp_path / 'a', **wrong)

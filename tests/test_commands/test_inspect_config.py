@@ -95,3 +95,16 @@ def test_a_config_without_a_model():
     with pytest.raises(ValueError, match='holds no model dict'):
         inspect_config(Config(dict(default_scope='mmseg')))
     init_default_scope('mmseg')
+
+
+def test_a_student_without_labels_is_shown_as_it_runs_then():
+    """Without labels no loss runs, so what only a loss runs cannot be tapped."""
+    cfg = Config.fromfile(PSPNET)
+    cfg.model.student.auxiliary_head = dict(
+        type='FCNHead', in_channels=32, in_index=2, channels=8, num_convs=1, num_classes=11
+    )
+    for supervised, why in ((True, ''), (False, 'does not run')):
+        cfg.model.supervised = supervised
+        outputs = inspect_config(cfg).models['student'].outputs
+        (conv,) = (output for output in outputs if output.path == 'auxiliary_head.convs.0')
+        assert conv.why_not == why

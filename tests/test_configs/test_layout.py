@@ -79,7 +79,7 @@ def test_a_readme_has_every_config_and_what_it_needs(folder):
 def test_the_recipe_to_copy_shows_every_key():
     text = (ROOT / 'ickd/pspnet_r101_r18_voc.py').read_text(encoding='utf-8')
     model = Config.fromfile(ROOT / 'ickd/pspnet_r101_r18_voc.py').model
-    takes = set(inspect.signature(FeatureDistiller).parameters)
+    takes = set(inspect.signature(FeatureDistiller.__init__).parameters) - {'self'}
     assert set(model) - {'type'} == takes - {'data_preprocessor'}  # the student has its own
     assert set(model.teacher_run) == {field.name for field in fields(TeacherOptions)}
     loss = set(inspect.signature(ICKDLoss).parameters)

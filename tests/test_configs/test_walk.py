@@ -1,4 +1,7 @@
-"""Every config builds at its own size, trains a step on smaller images, and predicts."""
+"""Every config builds at its own size, trains a step on smaller images, and predicts.
+
+Those of ``configs/comparison`` do so in ``tests/test_compare_configs.py``.
+"""
 
 import pytest
 import torch
@@ -10,6 +13,24 @@ from ickd_mm.commands.benchmark.batches import random_batch
 from ickd_mm.preflight.image_size import image_size
 
 LARGEST = 65
+# Their model is the student of a recipe in configs/ickd, which is walked.
+WITHIN = {
+    'deeplabv3plus_mobilenetv2_voc': 'deeplabv3plus_r101_mobilenetv2_voc',
+    'deeplabv3plus_r18_voc': 'deeplabv3plus_r101_r18_voc',
+    'pspnet_r18_voc': 'pspnet_r101_r18_voc',
+    'pspnet_student_digits': 'pspnet_digits',
+    'resnet_student_digits': 'resnet_digits',
+    'mobilenet_v2_cifar100': 'resnet50_mobilenet_v2_cifar100',
+    'resnet20_cifar100': 'resnet56_resnet20_cifar100',
+    'resnet32_cifar100': 'resnet110_resnet32_cifar100',
+    'resnet8x4_cifar100': 'resnet32x4_resnet8x4_cifar100',
+    'shufflenet_v1_cifar100': 'wrn_40_2_shufflenet_v1_cifar100',
+    'shufflenet_v2_cifar100': 'resnet32x4_shufflenet_v2_cifar100',
+    'vgg8_cifar100': 'vgg13_vgg8_cifar100',
+    'wrn_16_2_cifar100': 'wrn_40_2_wrn_16_2_cifar100',
+    'wrn_40_1_cifar100': 'wrn_40_2_wrn_40_1_cifar100',
+}
+WALKED = [f for f in FILES if f.parent.name != 'comparison' and f.stem not in WITHIN]
 
 
 def with_smaller_grids(model, largest=4):
@@ -49,8 +70,20 @@ def scores_of(sample):
     return sample.seg_logits.data if 'seg_logits' in sample else sample.pred_score
 
 
+def without_scopes(node):
+    if isinstance(node, dict):
+        return {key: without_scopes(value) for key, value in node.items() if key != '_scope_'}
+    return [without_scopes(x) for x in node] if isinstance(node, (list, tuple)) else node
+
+
+@pytest.mark.parametrize('alone', WITHIN)
+def test_a_model_that_is_not_walked_alone_is_a_student(alone):
+    taught = recipe(WITHIN[alone])
+    assert without_scopes(recipe(alone).model) == without_scopes(taught.model.student)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('file', FILES, ids=name)
+@pytest.mark.parametrize('file', WALKED, ids=name)
 def test_it_builds_trains_and_predicts(file, build):
     cfg = recipe(file)
     size = tuple(min(n, LARGEST) for n in image_size(cfg)[0])

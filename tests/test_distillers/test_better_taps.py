@@ -4,7 +4,7 @@ import re
 
 import pytest
 from support.models import VIT, batch
-from test_distillers.test_other_models import CLASSIFIER, build, losses_of
+from support.pairing import CLASSIFIER, build, losses_of
 
 from ickd_mm.registry import MODELS
 

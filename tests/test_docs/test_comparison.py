@@ -1,103 +1,152 @@
-"""The tables of docs/comparison.md say what the kept results and the metafile say."""
+"""The figures of docs/comparison.md, README and the folders' READMEs are those of the kept runs."""
 
-import csv
 import re
+import runpy
 import statistics
+import sys
 
 import pytest
 import yaml
 from support.repository import REPO
 
-DOCS = REPO / 'docs'
-ROW = re.compile(r'^\| (\w+) \| \**([\d.]+) ± ([\d.]+)\** \| (?:([+-][\d.]+) ± ([\d.]+))? \|', re.M)
+from ickd_mm.commands.compare.digest import digest_of
+from ickd_mm.commands.compare.grid import resolve
 
-NETWORKS = {'segmentation': 'pspnet', 'classification': 'resnet'}
-
-
-def config_of(method, task):
-    """Name of the config that a line of the tables is about."""
-    return f'{"alone" if method == "student" else method}_{NETWORKS[task]}_digits'
-
-
-def kept(task):
-    with open(DOCS / f'comparison/{task}.csv', newline='') as file:
-        return {row['name']: row for row in csv.DictReader(file)}
+PAGE = (REPO / 'docs/comparison.md').read_text(encoding='utf-8')
+SCRIPT = REPO / 'docs/comparison/tables.py'
+LOSS = 'model.pairs.loss_icc.loss'
+CROSS = 'ickd_s center=True cross=True loss_weight=10.0'
+NETWORKS = {'segmentation': ('pspnet', 450), 'classification': ('resnet', 900)}
 
 
-def shown(task):
-    section = re.split(r'^## ', (DOCS / 'comparison.md').read_text(encoding='utf-8'), flags=re.M)
-    (text,) = [part for part in section if part.startswith(task.capitalize() + ', ')]
-    return {name: numbers for name, *numbers in ROW.findall(text)}
+@pytest.fixture(scope='module')
+def tables():
+    """The names that the script defines."""
+    return runpy.run_path(str(SCRIPT))
 
 
-@pytest.mark.parametrize('task', ['segmentation', 'classification'])
-def test_the_table_is_the_kept_result(task):
-    rows, table = kept(task), shown(task)
-    assert set(rows) == set(table)
-    for name, (mean, sd, gain, interval) in table.items():
-        row = rows[name]
-        scores = yaml.safe_load(row['scores'])
-        assert len(scores) == 5
-        assert float(row['mean']) == pytest.approx(sum(scores) / 5, abs=1e-6)
-        assert [mean, sd] == [f'{float(row[key]):.1f}' for key in ('mean', 'sd')]
-        if name != 'student':
-            assert float(gain) == pytest.approx(float(row['gain']), abs=0.0501)
-            assert float(interval) == pytest.approx(float(row['interval']), abs=0.0501)
+@pytest.fixture(scope='module')
+def scores(tables):
+    """task -> name -> seed -> final score, of the runs with seeds 0 to 4."""
+    found = {}
+    for task, (_, end) in NETWORKS.items():
+        runs = tables['runs_of'](tables['read'](f'{task}_runs'), end)
+        kept = {}
+        for run in runs.itertuples():
+            kept.setdefault(run.name, {})[run.seed] = run.score
+        found[task] = {name: part for name, part in kept.items() if len(part) == 5}
+    return found
 
 
-@pytest.mark.parametrize('task', ['segmentation', 'classification'])
-def test_the_metafile_has_the_same_means(task):
+def text(values):
+    """Mean and standard deviation as the pages have them."""
+    return f'{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}'
+
+
+def test_the_page_has_the_tables_that_the_script_prints(tables, capsys, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', [str(SCRIPT)])
+    tables['main']()
+    printed = re.findall(r'^\| run .*\n(?:\|.*\n)+', capsys.readouterr().out, re.M)
+    assert len(printed) == 3
+    for table in printed:
+        assert table.replace(' |  |  |', '') in PAGE.replace(' |  |  |', ''), table
+
+
+def test_the_differences_are_the_ones_printed(tables, capsys, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', [str(SCRIPT)])
+    tables['main']()
+    out = capsys.readouterr().out
+    for one, other, shown in (
+        ('fitnet', CROSS, '1.2 ± 0.5'),
+        ('fitnet', 'ickd_s center=True', '1.6 ± 0.8'),
+        ('fitnet', 'ickd_s', '10.0 ± 3.1'),
+        ('fitnet', 'ickd_s_fitnet', '0.3 ± 0.6'),
+        (CROSS, 'vid', '2.7 ± 0.8'),
+        ('ickd_s center=True', 'vid', '2.4 ± 0.9'),
+        ('ickd_s center=True', 'ickd_s', '8.4 ± 3.0'),
+        (CROSS, 'ickd_s center=True', '0.3 ± 0.7'),
+    ):
+        assert f'{one} - {other}: {shown}\n' in out
+        assert shown in PAGE
+
+
+@pytest.mark.parametrize('task', NETWORKS)
+def test_metafile_and_readme_have_the_same_means(task, scores):
     rows = yaml.safe_load((REPO / 'configs/comparison/metafile.yml').read_text())['Models']
+    readme = (REPO / 'configs/comparison/README.md').read_text(encoding='utf-8')
     measured = {row['Name']: row['Results'][0]['Metrics'] for row in rows if 'Results' in row}
-    means = {config_of(name, task): float(row['mean']) for name, row in kept(task).items()}
-    assert means.keys() == {name for name in measured if f'_{NETWORKS[task]}_' in name}
-    for name, mean in means.items():
-        assert list(measured[name].values()) == [round(mean, 1)]
+    runs = {name: values for name, values in scores[task].items() if ' ' not in name}
+    if task == 'segmentation':
+        runs['ickd_s_cross'] = scores[task][CROSS]
+    names = {name: f'{name}_{NETWORKS[task][0]}_digits' for name in runs}
+    assert set(names.values()) == {n for n in measured if f'_{NETWORKS[task][0]}_' in n}
+    for name, values in runs.items():
+        assert list(measured[names[name]].values()) == [
+            pytest.approx(statistics.mean(values.values()), abs=0.051)
+        ]
+        assert f'[config]({names[name]}.py) | {text(values.values())} |' in readme
 
 
-LONG = {
-    'ICKD-S beside FitNet': 'ickd_s_fitnet',
-    'FitNet': 'fitnet',
-    'ICKD-S': 'ickd_s',
-    'student alone': 'student',
-}
+def test_the_two_forms_of_the_demo(scores):
+    runs = scores['segmentation']
+    alone, distilled = (text(runs[name].values()) for name in ('alone', 'ickd_s center=True'))
+    for page in ('README.md', 'docs/demo.md', 'configs/ickd/README.md'):
+        shown = (REPO / page).read_text(encoding='utf-8')
+        assert alone in shown, page
+        assert distilled in shown, page
 
 
-def test_the_long_schedule_is_its_kept_runs():
-    scores = {name: {} for name in LONG.values()}
-    with open(DOCS / 'comparison/segmentation_long_runs.csv', newline='') as file:
-        for row in csv.DictReader(file):
-            if row['at'] == '1800':
-                scores[row['config']][row['seed']] = float(row['score'])
-    text = (DOCS / 'comparison.md').read_text(encoding='utf-8')
-    for label, name in LONG.items():
-        pattern = rf'^\| {label} \| \**([\d.]+) ± ([\d.]+)\** \|(?: ([+][\d.]+) ± [\d.]+)? \|'
-        mean, sd, gain = re.search(pattern, text, re.M).groups()
-        values, alone = scores[name], scores['student']
-        assert len(values) == 5
-        assert float(mean) == pytest.approx(statistics.mean(values.values()), abs=0.0501)
-        assert float(sd) == pytest.approx(statistics.stdev(values.values()), abs=0.0501)
-        if gain:
-            differences = [values[seed] - alone[seed] for seed in alone]
-            assert float(gain) == pytest.approx(statistics.mean(differences), abs=0.0501)
-
-
-def test_the_centred_table_is_its_kept_runs():
-    scores = {}
-    with open(DOCS / 'comparison/segmentation_centred_runs.csv', newline='') as file:
-        for row in csv.DictReader(file):
-            if row['at'] == '450' and row['config'] == 'ickd_s':
-                values = re.sub(r'.*=', '', row['varied']) or 'False'
-                scores.setdefault(values, {})[int(row['seed'])] = float(row['score'])
-    text = (DOCS / 'comparison.md').read_text(encoding='utf-8')
-    pattern = (
-        r'^\| (as released|`[^`]*True`), weight (\d+) \| (10, 11|0 to 4) \| \**([\d.]+) ± ([\d.]+)'
+def test_the_config_is_what_the_kept_runs_were():
+    options = (
+        (f'{LOSS}.center', 'True'),
+        (f'{LOSS}.cross', 'True'),
+        (f'{LOSS}.loss_weight', '10.0'),
     )
-    rows = re.findall(pattern, text, re.M)
-    assert len(rows) == 8
-    for form, weight, seeds, mean, sd in rows:
-        key = form.count('True') * 'True:' + f'{weight}.0' * ('True' in form)
-        kept = scores.get(key) or scores['True' if 'True' in form else 'False']
-        kept = [kept[seed] for seed in ((10, 11) if ',' in seeds else range(5))]
-        assert float(mean) == pytest.approx(statistics.mean(kept), abs=0.0501)
-        assert float(sd) == pytest.approx(statistics.stdev(kept), abs=0.0501)
+    folder = REPO / 'configs/comparison'
+    varied = resolve(str(folder / 'ickd_s_pspnet_digits.py'), options)
+    assert digest_of(varied) == digest_of(resolve(str(folder / 'ickd_s_cross_pspnet_digits.py')))
+    alone = resolve(str(REPO / 'configs/baselines/pspnet_student_digits.py'))
+    assert digest_of(alone) == digest_of(resolve(str(folder / 'alone_pspnet_digits.py')))
+
+
+def test_the_variants_are_means_of_two_seeds(tables, capsys):
+    tables['variants'](('segmentation_sweep', 'prototypes'))
+    means = dict(re.findall(r'^\| ([^|]+) \| ([\d.]+) \|$', capsys.readouterr().out, re.M))
+    rows = dict(re.findall(r'^\| ([^|]+) \| ([\d.,; ]+) \|$', PAGE, re.M))
+    weight = 'ickd_s center=True loss_weight={}.0'
+    for row, names in {
+        '**centred in each cell**: weight 2, 5, 10, 20': [
+            weight.format(2),
+            'ickd_s center=True',
+            weight.format(10),
+            weight.format(20),
+        ],
+        'centred over the image, over the batch (prototype)': [
+            'prototype center=image',
+            'prototype center=batch',
+        ],
+        'centred, one cell; 4×4; 1, 2×2 and 4×4 in one loss (prototype)': [
+            'prototype grids=[1]',
+            'prototype grids=[4]',
+            'prototype grids=[1,2,4]',
+        ],
+        'centred, ReLU or two layers in the connector (prototype)': [
+            'prototype relu=True',
+            'prototype layers=2',
+        ],
+        'centred, orthogonal connector (prototype)': ['prototype ortho=True'],
+        "not centred, the connector's bias at 1 (prototype)": ['prototype bias=1.0 center=none'],
+        '**centred and cross**: weight 10, 40': [CROSS, CROSS.replace('=10.0', '=40.0')],
+        'the same (prototype): weight 2, 5, 10, 20': [
+            'prototype kind=cross loss_weight=2.0',
+            'prototype kind=cross',
+            'prototype kind=cross loss_weight=10.0',
+            'prototype kind=cross loss_weight=20.0',
+        ],
+        'the same with a ReLU; mean of both forms (prototype)': [
+            'prototype kind=cross relu=True',
+            'prototype kind=both',
+        ],
+        'FitNet': ['fitnet'],
+    }.items():
+        assert re.findall(r'[\d.]+', rows[row]) == [means[name] for name in names], row

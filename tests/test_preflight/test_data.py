@@ -1,5 +1,6 @@
 """What the tools check of a config before they run it."""
 
+import copy
 from typing import ClassVar
 
 import pytest
@@ -235,3 +236,24 @@ def test_a_list_without_samples_is_named(tmp_path, text):
         check_data(cfg, ('train_dataloader',))
     (tmp_path / 'train.txt').write_text('a\n')
     check_data(cfg, ('train_dataloader',))
+
+
+def test_labels_that_nothing_reads_are_not_asked_for(tmp_path):
+    (tmp_path / 'images').mkdir()
+    cfg = config(tmp_path, data_prefix=dict(img_path='images', seg_map_path='masks'))
+    cfg.val_dataloader = cfg.train_dataloader.to_dict()
+    cfg.model = dict(type='ickd_mm.FeatureDistiller', supervised=False)
+    check_data(cfg, ('train_dataloader',))
+    with pytest.raises(FileNotFoundError, match=r"^val_.*seg_map_path: no folder '.*/masks'"):
+        check_data(cfg, ('val_dataloader',))
+    for change in (
+        dict(pipeline=[dict(type='LoadAnnotations')]),
+        dict(data_prefix=dict(img_path='no')),
+    ):
+        other = copy.deepcopy(cfg)
+        other.train_dataloader.dataset.update(change)
+        with pytest.raises(FileNotFoundError, match=r'^train_.*data_prefix\.\w+: no folder'):
+            check_data(other, ('train_dataloader',))
+    cfg.model.supervised = True
+    with pytest.raises(FileNotFoundError, match=r'^train_.*masks'):
+        check_data(cfg, ('train_dataloader',))

@@ -2,6 +2,7 @@
 
 import pytest
 from mmengine.config import Config, ConfigDict
+from mmseg.models import EncoderDecoder
 from torch import nn
 
 from ickd_mm.distillers import FeatureDistiller
@@ -51,6 +52,24 @@ def test_a_shared_preprocessor_reaches_both():
     model.student.data_preprocessor = dict(mean=[3.0])
     assert student_config(model).data_preprocessor == dict(mean=[3.0])
     assert teacher_config(model)[0].data_preprocessor == dict(mean=[3.0])
+
+
+@pytest.mark.parametrize('kind', ['EncoderDecoder', 'mmseg.EncoderDecoder', EncoderDecoder])
+def test_a_shared_preprocessor_is_found_from_another_library(kind):
+    """A classifier of mmpretrain may leave out the type that a model of mmseg needs."""
+    shared, scope = dict(mean=[1.0], std=[2.0]), dict(_scope_='mmpretrain')
+    model = ConfigDict(
+        type='ickd_mm.FeatureDistiller', data_preprocessor=shared, teacher_ckpt=__file__,
+        student=dict(type='ImageClassifier', **scope), teacher=dict(type=kind),
+    )  # fmt: skip
+    given = teacher_config(model, scope='mmseg')[0].data_preprocessor
+    assert given == shared | scope | dict(type='mmpretrain.ClsDataPreprocessor')
+    assert shared == dict(mean=[1.0], std=[2.0])
+
+
+def test_a_packages_config_without_a_scope_is_read_in_the_packages():
+    file = 'mmpretrain::dinov2/vit-base-p14_dinov2-pre_headless.py'
+    assert ModelSource.read(file, 'teacher').cfg._scope_ == 'mmpretrain'
 
 
 def test_a_plain_model_is_its_own_student_and_has_no_teacher():

@@ -56,7 +56,7 @@ def start(options, tmp_path, monkeypatch):
 # A map of 1x1 behind which a batch norm has one value per channel and image.
 POOL = 'decode_head.psp_modules.0.0'
 POOLED = [f'model.pairs.loss_icc.{key}={POOL}' for key in ('student', 'teacher')]
-POOLED.append('model.pairs.loss_icc.loss.grid=1')
+POOLED += ['model.pairs.loss_icc.loss.grid=1', 'model.pairs.loss_icc.loss.center=False']
 LAST = ['train_dataloader.dataset.indices=5', 'train_dataloader.sampler.type=DefaultSampler']
 PAIR = 'model = dict(pairs=dict(loss_icc=dict({})))\n'
 RKD = PAIR.format("loss=dict(_delete_=True, type='ickd_mm.TorchdistillLoss', key='RKDLoss')")

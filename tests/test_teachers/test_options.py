@@ -42,9 +42,16 @@ def test_compile_takes_arguments(value):
         (dict(winograd=None), TypeError, 'winograd must be True or False, got None'),
         (dict(dtype='half'), ValueError, "one of fp32, bf16, fp16, got 'half'"),
         (dict(dtype=torch.float16), ValueError, 'got torch.float16'),
+        (dict(size=0), ValueError, r'size must be None, a positive integer or .*, got 0'),
+        (dict(size=(8, 8, 8)), ValueError, r'got \(8, 8, 8\)'),
         (dict(compile='max'), TypeError, "a dict of arguments of torch.compile, got 'max'"),
     ],
 )
 def test_a_wrong_value_is_named(cfg, error, message):
     with pytest.raises(error, match=message):
         TeacherOptions.read(cfg)
+
+
+@pytest.mark.parametrize(('size', 'want'), [(None, (8, 9)), (5, (5, 5)), ([6, 7], (6, 7))])
+def test_the_size_of_the_teachers_images(size, want):
+    assert TeacherOptions.read(dict(size=size)).image_size((8, 9)) == want

@@ -44,6 +44,15 @@ def setting(distilled, tmp_path_factory):
     return config, options, folder / 'whole'
 
 
+def test_a_checkpoint_holds_the_average_and_the_live_student(setting):
+    *_, whole = setting
+    written = load(whole / f'iter_{LAST}.pth')
+    averaged, live = written['state_dict'], written['ema_state_dict']
+    key = 'backbone.layer4.1.conv2.weight'
+    assert not torch.equal(averaged[key], live[f'module.{key}'])
+    assert not any('teacher' in k for k in live)
+
+
 def losses(folder):
     """Iteration -> every logged loss, of the last time that it ran."""
     return {
@@ -101,6 +110,7 @@ def test_killed_at_a_random_iteration(setting, tmp_path):
     newest = max(f.name for f in tmp_path.glob('iter_*.pth'))
     done = succeed(train(config, tmp_path, *options, flags=['--resume'], name='resumed.txt'))
     assert f'Resumes from {tmp_path / newest}' in done.stdout
+    assert 'is not HistoryBuffer' not in done.stdout
     ends_alike(tmp_path, whole)
 
 

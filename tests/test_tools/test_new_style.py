@@ -91,6 +91,7 @@ default_hooks.logger.interval = 1
 MIXED = """
 _base_ = {recipe!r}
 model = dict(student='student.py', teacher='student.py', teacher_ckpt='teacher.pth')
+model['pairs'] = dict(loss_icc=dict(loss=dict(grid=1)))
 train_cfg = dict(max_iters=2, val_interval=2)
 default_hooks = dict(logger=dict(interval=1))
 """

@@ -184,5 +184,7 @@ def test_only_rank_0_writes(dead):
     (inside,) = ((folder / 'two' / name) for name in names)
     assert len(list(inside.glob('*.log'))) == 1
     assert len(list(inside.glob('vis_data/scalars.json'))) == 1
-    steps = [json.loads(s)['step'] for s in (inside / 'vis_data/scalars.json').open()]
+    lines = [json.loads(line) for line in (inside / 'vis_data/scalars.json').open()]
+    steps = [line['step'] for line in lines]
     assert steps == sorted(set(steps))
+    assert all(line['loss_icc'] > 0 for line in lines)

@@ -36,6 +36,6 @@ def test_a_grid_that_is_too_fine_for_the_images_ends_the_run(options, tmp_path):
     assert done.stdout.rstrip().endswith(said)
     assert not scalars(tmp_path / 'a')
 
-    done = succeed(train(config, tmp_path / 'b', *options, 'model.pairs.loss_icc.loss.grid=8'))
+    done = succeed(train(config, tmp_path / 'b', *options, 'model.pairs.loss_icc.loss.grid=4'))
     assert 'Training images are 32x32; every pair fits them' in done.stdout
     assert scalars(tmp_path / 'b')[0]['loss_icc'] > 0

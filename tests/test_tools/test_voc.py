@@ -118,24 +118,18 @@ def test_weights_from_a_url(voc, r101, tmp_path):
     assert (tmp_path / 'home/hub/checkpoints' / r101.name).is_file()
 
 
-def test_a_folder_without_sbd_trains_on_what_is_there_and_says_so(voc, r101, tmp_path):
-    root = tmp_path / 'voc'
-    shutil.copytree(voc, root)
-    (root / 'ImageSets/Segmentation/aug.txt').unlink()
-    shutil.rmtree(root / 'SegmentationClassAug')
-    done = run(tmp_path / 'run', root, r101)
-    check(done, tmp_path / 'run')
-    assert (
-        'No ImageSets/Segmentation/aug.txt: training continues without' in done.stdout + done.stderr
-    )
-
-
-def test_weights_from_the_zoo(voc, r101, tmp_path):
+def test_weights_from_the_zoo_and_a_folder_without_sbd(voc, r101, tmp_path):
     """The zoo's file lies in torch's cache already; what is tested is that it is the one."""
     cache = tmp_path / 'home/hub/checkpoints'
     cache.mkdir(parents=True)
     shutil.copy(r101, cache)
-    check(run(tmp_path, voc, 'zoo', env=dict(TORCH_HOME=str(tmp_path / 'home'))), tmp_path)
+    root = tmp_path / 'voc'
+    shutil.copytree(voc, root)
+    (root / 'ImageSets/Segmentation/aug.txt').unlink()
+    shutil.rmtree(root / 'SegmentationClassAug')
+    done = run(tmp_path / 'run', root, 'zoo', env=dict(TORCH_HOME=str(tmp_path / 'home')))
+    check(done, tmp_path / 'run')
+    assert 'No ImageSets/Segmentation/aug.txt: training continues without' in done.stdout
 
 
 def test_a_folder_that_is_not_there(tmp_path):

@@ -11,6 +11,6 @@ model = dict(
     type='ickd_mm.FeatureDistiller',
     student={{_base_.model}},
     teacher='ickd_mm::baselines/resnet_teacher_digits.py',
-    teacher_ckpt='work_dirs/demo-classification/teacher/iter_1600.pth',
+    teacher_ckpt='weights/resnet_teacher_digits.safetensors',
     pairs=dict(),
 )

@@ -1,5 +1,5 @@
-# The scenes' schedule: train_cfg.max_iters is the one number to change. The learning rate is the
-# best one for the student alone at this length (docs/demo.md has the sweep).
+# The scenes' schedule: train_cfg.max_iters is the one number to change. The rate is that of the
+# teacher and of distilled students; the student alone has its own (docs/comparison.md).
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.05, weight_decay=0.01))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, end=50, by_epoch=False),

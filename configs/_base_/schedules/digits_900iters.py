@@ -1,5 +1,5 @@
 # The single digits' schedule: that of the scenes, for mmpretrain. The learning rate is the best one
-# for the student alone, here (docs/comparison.md has the sweep) and at the demo's 600 iterations.
+# for the student alone (docs/comparison.md).
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.01, weight_decay=0.01))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, end=50, by_epoch=False),

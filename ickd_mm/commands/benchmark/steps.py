@@ -63,7 +63,7 @@ class Steps:
         taps = [pair.teacher for pair in self.distiller.pairs]
         capture = Capture(self.teacher, taps, 'teacher', stop=True)
         with self.wrappers[self.alone].optim_context(self.alone), capture as seen:
-            self.teacher(self.inputs, mode='tensor')
+            self.teacher(self.distiller.teacher.resized(self.inputs), mode='tensor')
         return seen
 
     @torch.no_grad()

@@ -20,7 +20,7 @@ SCENE, SINGLE = 64, 32
 OURS = re.compile(
     r'JPEGImages/(train|val)_\d{4,}\.jpg|SegmentationClass/(train|val)_\d{4,}\.png|'
     r'ImageSets/Segmentation/(train|val)\.txt|imagenet/(train|val)/\d/\d{4}\.png|'
-    + re.escape(MANIFEST)
+    r'unlabelled/\d{4,}\.jpg|' + re.escape(MANIFEST)
 )
 
 Progress = Callable[..., Iterable]
@@ -42,12 +42,16 @@ def _settings(train: int, val: int, seed: int) -> dict[str, int]:
     return {'format': FORMAT, 'train': train, 'val': val, 'seed': seed}
 
 
-def is_complete(root: Path, train: int, val: int, seed: int) -> bool:
-    """Tell whether ``root`` holds this data set, every file as it was written."""
+def is_complete(root: Path, train: int, val: int, seed: int, unlabelled: int = 0) -> bool:
+    """Tell whether ``root`` holds this data set, every file as it was written.
+
+    It may hold more unlabelled scenes than asked for: the first are the same.
+    """
     try:
         manifest = json.loads((root / MANIFEST).read_text())
         same = manifest['settings'] == _settings(train, val, seed)
-        return same and all(_digest(root / n) == d for n, d in manifest['files'].items())
+        enough = manifest.get('unlabelled', 0) >= unlabelled
+        return same and enough and all(_digest(root / n) == d for n, d in manifest['files'].items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
@@ -74,6 +78,17 @@ def _write_voc(root: Path, split: str, material: Material, count: int, seed: int
     yield lists / f'{split}.txt'
 
 
+def _write_unlabelled(root: Path, material: Material, count: int, seed: int) -> Iterator[Path]:
+    """Write ``count`` scenes as images alone, none of them a scene of the labelled splits."""
+    (root / 'unlabelled').mkdir(parents=True, exist_ok=True)
+    # Of a seed with a second number, so that the scenes of no other seed are the same.
+    for n, child in enumerate(np.random.SeedSequence((4 * seed, 1)).spawn(count)):
+        image, _ = draw_scene(material, SCENE, np.random.default_rng(child))
+        file = root / 'unlabelled' / f'{n:04d}.jpg'
+        Image.fromarray(image).save(file, quality=92, subsampling=0)
+        yield file
+
+
 def _write_imagenet(root: Path, split: str, material: Material, seed: int) -> Iterator[Path]:
     """Write every digit sample of the split once, in one folder per class."""
     for n, child in enumerate(np.random.SeedSequence(seed).spawn(len(material.labels))):
@@ -90,6 +105,7 @@ def prepare_digits(
     val: int = 250,
     seed: int = 0,
     progress: Progress = lambda items, total: items,
+    unlabelled: int = 0,
 ) -> bool:
     """Make the offline data set; the same arguments give the same bytes.
 
@@ -103,18 +119,21 @@ def prepare_digits(
         val: scenes to validate on, at least 1.
         seed: decides every pixel, at least 0.
         progress: called with the iterable of written files and ``total=`` their number.
+        unlabelled: other scenes of the training split's digits and photographs, at least 0,
+            written as images alone under ``unlabelled``.
 
     Returns:
         True if the set was made, False if it already existed.
 
     Raises:
-        ValueError: for a count below 1 or a negative seed.
+        ValueError: for a count that is too small or a negative seed.
         FileExistsError: if ``root`` holds files that this function does not write.
     """
     root = Path(root)
-    if min(train, val) < 1 or seed < 0:
-        raise ValueError(f'needs train and val >= 1, seed >= 0, got {train}, {val}, {seed}')
-    if is_complete(root, train, val, seed):
+    if min(train, val) < 1 or min(seed, unlabelled) < 0:
+        wanted = 'train and val >= 1, seed and unlabelled >= 0'
+        raise ValueError(f'needs {wanted}, got {train}, {val}, {seed}, {unlabelled}')
+    if is_complete(root, train, val, seed, unlabelled):
         return False
     partial = root.with_name(root.name + '.partial')
     for folder in (root, partial):
@@ -128,11 +147,13 @@ def prepare_digits(
         for number, (split, count) in enumerate({'train': train, 'val': val}.items()):
             yield from _write_voc(partial, split, material[split], count, 4 * seed + number)
             yield from _write_imagenet(partial, split, material[split], 4 * seed + 2 + number)
+        if unlabelled:
+            yield from _write_unlabelled(partial, material['train'], unlabelled, seed)
 
-    total = 2 * (train + val) + 2 + sum(len(m.labels) for m in material.values())
+    total = 2 * (train + val) + 2 + unlabelled + sum(len(m.labels) for m in material.values())
     written = progress(files(), total=total)
     digests = {p.relative_to(partial).as_posix(): _digest(p) for p in written}
-    manifest = {'settings': _settings(train, val, seed), 'files': digests}
+    manifest = {'settings': _settings(train, val, seed), 'unlabelled': unlabelled, 'files': digests}
     (partial / MANIFEST).write_text(json.dumps(manifest, indent=0))
     partial.rename(root)
     return True

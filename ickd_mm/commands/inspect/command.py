@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import warnings
+from dataclasses import asdict
 
 import mmengine
 from mmengine.logging import MMLogger
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from ...preflight.model_source import read_config
 from .inspect_config import inspect_config
+from .strengths import measure_strengths, strength_table
 from .tables import as_json, cost_table, modules_table, pair_table, select
 
 
@@ -26,8 +28,15 @@ def inspect(args: argparse.Namespace) -> None:
     warnings.simplefilter('ignore')  # mmcv-lite and mmseg warn about parts not used here
     cfg = read_config(args.config, 'config')
     cfg.merge_from_dict(args.cfg_options or {})
-    found = inspect_config(cfg, tuple(args.shape) if args.shape else None)
     console = Console()
+    if args.weights:
+        strengths = measure_strengths(cfg, args.checkpoint)
+        console.print(strength_table(strengths))
+        if args.json is not None:
+            figures = dict(config=args.config, **asdict(strengths))
+            mmengine.dump(figures, args.json, file_format='json', indent=1)
+        return
+    found = inspect_config(cfg, tuple(args.shape) if args.shape else None)
     for role, report in found.models.items():
         console.print(modules_table(role, report, select(report.outputs, depth, args.filter)))
     for match in found.matches:

@@ -18,6 +18,7 @@ from ...preflight.image_size import config_image_size
 from ...preflight.model_source import read_student, read_teacher
 from ...randomness import preserved_randomness
 from ...registry import is_distiller
+from ...teachers.options import TeacherOptions
 from .inspect_model import ModelReport, inspect_model
 
 
@@ -78,13 +79,15 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
     configs = PairConfig.read_all(cfg.model.get('pairs'))
     student = origin.build('student')
     teacher = read_teacher(cfg.model, origin).build('teacher')
-    ours = dry_run_features(student, [c.student for c in configs], 'student', size)
-    theirs = dry_run_features(teacher, [c.teacher for c in configs], 'teacher', size)
+    labelled = cfg.model.get('supervised', True) is not False
+    ours = dry_run_features(student, [c.student for c in configs], 'student', size, labelled)
+    teacher_size = TeacherOptions.read(cfg.model.get('teacher_run')).image_size(size)
+    theirs = dry_run_features(teacher, [c.teacher for c in configs], 'teacher', teacher_size)
     with preserved_randomness(), torch.no_grad():
         pairs = [build_pair(config, ours, theirs, size) for config in configs]
         matches = [_match(p, ours[p.student], theirs[p.teacher]) for p in pairs]
-    models = {'student': inspect_model(student, size)}
-    models['teacher'] = inspect_model(teacher, size, trains=False)
+    models = {'student': inspect_model(student, size, labelled=labelled)}
+    models['teacher'] = inspect_model(teacher, teacher_size, trains=False)
     weights = describe_weights(cfg.model.get('teacher_ckpt'))
     return Inspection(models, matches, weights, source)
 

@@ -68,7 +68,9 @@ class ModelReport:
     fault: str = ''
 
 
-def inspect_model(model: BaseModel, size: tuple[int, int], trains: bool = True) -> ModelReport:
+def inspect_model(
+    model: BaseModel, size: tuple[int, int], trains: bool = True, labelled: bool = True
+) -> ModelReport:
     """Run a model without arithmetic where possible, and note its modules' outputs.
 
     Args:
@@ -76,24 +78,27 @@ def inspect_model(model: BaseModel, size: tuple[int, int], trains: bool = True) 
         size: height and width of the images.
         trains: note what a training step shows, as it counts for a student; else what the forward
             in mode 'tensor' shows, as it counts for a teacher. Multiply-adds are the latter's.
+        labelled: whether that step is one with labels.
 
     Raises:
         RuntimeError: if none of its modules runs.
     """
     outputs, flops, fault = _run(model, size, trains=False)
     if trains:
-        outputs, _, fault = _run(model, size, trains=True)
+        outputs, _, fault = _run(model, size, trains=True, labelled=labelled)
     parameters = sum(p.numel() for p in model.parameters())
     return ModelReport(type(model).__name__, size, parameters, flops, outputs, fault)
 
 
-def _run(model: BaseModel, size: tuple[int, int], trains: bool) -> tuple[list[Output], int, str]:
+def _run(
+    model: BaseModel, size: tuple[int, int], trains: bool, labelled: bool = True
+) -> tuple[list[Output], int, str]:
     """Return every module's outputs, multiply-adds, and why the forward did not come to its end."""
     watch, counter, fault = Outputs(model), FlopCounterMode(display=False), ''
     try:
         # The counter does not know the CPU's fused attention; its parts it does.
         with _attention_in_parts():
-            dry_run(model, size, watch, counter, trains=trains)
+            dry_run(model, size, watch, counter, trains=trains, labelled=labelled)
     except RuntimeError as error:
         if not watch.seen:
             raise

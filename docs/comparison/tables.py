@@ -1,0 +1,103 @@
+"""Print the tables of docs/comparison.md from the kept runs beside this file.
+
+python docs/comparison/tables.py           # --draw: and its pictures, into docs/images
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from ickd_mm.commands.compare import plots
+from ickd_mm.commands.compare.tables import paired, summarize
+
+HERE = Path(__file__).parent
+CENTRED = 'ickd_s center=True'
+CROSS = 'ickd_s center=True cross=True loss_weight=10.0'
+
+
+def read(file: str) -> pd.DataFrame:
+    """Return every validation in a file: name of the run, seed, at, score."""
+    rows = pd.read_csv(HERE / f'{file}.csv', keep_default_na=False)
+    rows['name'] = [named(*row) for row in zip(rows.config, rows.varied)]
+    return rows
+
+
+def named(config: str, varied: str) -> str:
+    """Name a run by its config and what was changed in it, keys by their ends."""
+    keys, _, values = varied.partition('=')
+    pairs = zip(keys.split(','), values.split(':')) if varied else ()
+    changes = [f'{key.rpartition(".")[2]}={value}' for key, value in pairs]
+    length = 'max_iters=1800 lr=0.03'  # of every run of the long schedule
+    return ' '.join([config, *changes]).replace(length, '').strip()
+
+
+def runs_of(rows: pd.DataFrame, end: int) -> pd.DataFrame:
+    """Return one line per run of ``end`` iterations, as :func:`summarize` and the plots take it."""
+    runs = rows.sort_values('at').groupby(['name', 'seed'])[['at', 'score']].agg(list).reset_index()
+    runs = runs[runs['at'].str[-1] == end]
+    curves = [list(zip(*pair)) for pair in zip(runs['at'], runs.score)]
+    known = dict(reference='alone', iterations=end, step_seconds=1.0, seconds=end)
+    return runs.assign(curve=curves, score=runs.score.str[-1], **known)
+
+
+def table(file: str, end: int, teacher: float, metric: str) -> pd.DataFrame:
+    """Print a table of the runs that have seeds 0 to 4; return their runs."""
+    runs = runs_of(read(file), end)
+    runs = runs[runs.groupby('name').seed.transform('nunique') == 5]
+    print(f'\n| run | {metric} | gain (95 %) | of the gap |\n| --- | --: | --: | --: |')
+    for row in summarize(runs, teacher).itertuples():
+        gain = f'{row.gain:+.1f} ± {row.interval:.1f} | {row.share:.0f} %'
+        rest = gain if row.name != 'alone' else ' | '
+        print(f'| {row.name} | {row.mean:.1f} ± {row.sd:.1f} | {rest} |')
+    return runs
+
+
+def variants(files: tuple[str, ...]) -> None:
+    """Print the mean of seeds 10 and 11 of every run of ICKD that has both, the best first."""
+    rows = pd.concat([read(file) for file in files])
+    runs = runs_of(rows[rows.seed.isin([10, 11])], 450)
+    runs = runs[runs.groupby('name').seed.transform('nunique') == 2]
+    print('\n| seeds 10 and 11 | mIoU |\n| --- | --: |')
+    for name, score in runs.groupby('name').score.mean().sort_values(ascending=False).items():
+        if name.startswith(('ickd_s ', 'ickd_s_', 'prototype', 'fitnet')):
+            print(f'| {name} | {score:.1f} |')
+
+
+def differences(runs: pd.DataFrame, names: list[str]) -> None:
+    """Print how far each run is ahead of those behind it in a list, over the seeds of both."""
+    scores = runs.pivot(index='seed', columns='name', values='score')
+    for number, one in enumerate(names):
+        for other in names[number + 1 :]:
+            mean, width, _ = paired(scores[one], scores[other])
+            print(f'{one} - {other}: {mean:.1f} ± {width:.1f}')
+
+
+def main() -> None:
+    """Print the tables; with --draw, draw the pictures."""
+    short = table('segmentation_runs', 450, 68.96, 'mIoU')
+    leaders = ['fitnet', 'ickd_s_fitnet', CROSS, CENTRED, 'vid', 'cwd', 'ickd_s']
+    differences(short, leaders)
+    variants(('segmentation_sweep', 'prototypes'))
+    long = table('segmentation_long_runs', 1800, 68.96, 'mIoU')
+    differences(long, ['ickd_s_fitnet', 'fitnet', 'ickd_s'])
+    table('classification_runs', 900, 91.28, 'top-1')
+    if '--draw' not in sys.argv:
+        return
+    images = HERE.parent / 'images'
+    scores = images / 'comparison_segmentation.png'
+    plots.plot_scores(summarize(short, 68.96), 'mIoU', scores, 68.96)
+    figure, axis = plots.plt.subplots(figsize=(10, 4), layout='constrained')
+    for name in ('fitnet', CROSS, CENTRED, 'ickd_s', 'alone'):
+        lines = short[short.name == name].explode('curve').curve.tolist()
+        pd.DataFrame(lines).groupby(0)[1].mean().plot(ax=axis, style='-o', label=name)
+    axis.set(xlabel='iterations', ylabel='mIoU, mean of seeds 0 to 4')
+    axis.grid(alpha=0.3)
+    axis.legend(loc='center left', bbox_to_anchor=(1, 0.5))
+    figure.savefig(images / 'comparison_segmentation_curves.png', dpi=130)
+
+
+if __name__ == '__main__':
+    main()

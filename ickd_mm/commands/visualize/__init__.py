@@ -1,0 +1,1 @@
+"""Pictures of which channels agree, as PNG files and one HTML page."""

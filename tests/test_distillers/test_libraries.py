@@ -1,0 +1,148 @@
+"""Students and teachers of different libraries: every pair trains."""
+
+import copy
+
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.optim import OptimWrapper
+from mmengine.registry import init_default_scope
+from support.models import VIT, batch
+from support.repository import model_config
+
+from ickd_mm.preflight.model_source import read_student, read_teacher, teacher_config
+from ickd_mm.registry import MODELS
+
+SEGMENTER = model_config('pspnet_student_digits')
+CLASSIFIER = dict(model_config('resnet_student_digits'), _scope_='mmpretrain')
+PREPROCESSOR = dict(
+    data_preprocessor=dict(mean=[0.0] * 3, std=[255.0] * 3, num_classes=10, to_rgb=True)
+)
+CLASSIFIER.update(PREPROCESSOR)
+TRANSFORMER = dict(VIT['backbone'], type='mmpretrain.VisionTransformer')
+TIMM = dict(type='mmpretrain.TIMMBackbone', model_name='resnet18', features_only=True)
+TIMM_CLASSIFIER = dict(type='mmpretrain.TimmClassifier', model_name='resnet18', num_classes=10)
+STUDENTS = {
+    'mmseg': ('mmseg', SEGMENTER, 'backbone.layer4'),
+    'mmpretrain': ('mmpretrain', CLASSIFIER, 'backbone.layer4'),
+    'mmpretrain in a config of mmseg': ('mmseg', CLASSIFIER, 'backbone.layer4'),
+    'timm': ('mmpretrain', TIMM_CLASSIFIER | PREPROCESSOR, 'model.layer4'),
+}
+
+
+def bare(model, **more):
+    return {key: value for key, value in model.items() if key != 'data_preprocessor'} | more
+
+
+TEACHERS = {
+    'mmseg': (bare(SEGMENTER, _scope_='mmseg'), 'backbone.layer4'),
+    'mmpretrain': (bare(CLASSIFIER), 'backbone.layer4'),
+    'mmpretrain, a transformer': (bare(VIT), 'backbone[0]'),
+    'a backbone of mmseg': (dict(SEGMENTER.backbone, _scope_='mmseg'), 'backbone[3]'),
+    'a backbone of mmpretrain': (TRANSFORMER, 'backbone[0]'),
+    'a backbone of timm': (TIMM, 'backbone[4]'),
+    'timm': (TIMM_CLASSIFIER, 'model.layer4'),
+}
+
+
+def labelled(student):
+    if student is SEGMENTER:
+        return batch()
+    from mmpretrain.structures import DataSample
+
+    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    return dict(inputs=images, data_samples=[DataSample().set_gt_label(n) for n in range(2)])
+
+
+def build(scope, student, ours, teacher, theirs, folder, **more):
+    """Write the teacher's own file, and build the distiller in a config's default scope."""
+    init_default_scope(scope)
+    model = ConfigDict(student=copy.deepcopy(student), teacher=copy.deepcopy(teacher))
+    model.type = 'ickd_mm.FeatureDistiller'
+    source = read_teacher(model, read_student(model)).build('teacher')
+    alone = source.backbone if type(source).__name__ == 'BackboneTeacher' else source
+    torch.save(alone.state_dict(), folder / 'teacher.pth')
+    pair = dict(student=ours, teacher=theirs, connector=dict(type='ickd_mm.ConvConnector'))
+    pair['loss'] = dict(type='ickd_mm.ICKDLoss')
+    model.update(teacher_ckpt=str(folder / 'teacher.pth'), pairs=dict(loss_icc=pair), **more)
+    model.setdefault('input_size', 64)
+    alone.eval()  # a backbone's own returns nothing
+    return MODELS.build(model), alone
+
+
+@pytest.mark.parametrize('student', STUDENTS.values(), ids=STUDENTS)
+@pytest.mark.parametrize('teacher', TEACHERS.values(), ids=TEACHERS)
+def test_two_iterations(student, teacher, tmp_path):
+    """The teacher is a dict without a preprocessor, so that it gets the student's."""
+    if 'timm' in f'{student} {teacher}'.lower():
+        pytest.importorskip('timm')
+    scope, plain, tap = student
+    torch.manual_seed(0)
+    model, _ = build(scope, plain, tap, *teacher, tmp_path)
+    model.train()
+    weight = model.get_submodule(tap)[1].conv2.weight
+    before = weight.clone()
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), 0.01))
+    for _ in range(2):
+        logs = model.train_step(labelled(plain), wrapper)
+    assert all(0 < value < float('inf') for value in logs.values())
+    assert not torch.equal(weight, before)
+    ours, theirs = model.data_preprocessor, model.teacher.model.data_preprocessor
+    assert torch.equal(ours.mean, theirs.mean)
+    assert model.teacher.renormalize is None
+
+
+def test_a_backbone_has_the_students_normalisation_or_its_own(tmp_path):
+    init_default_scope('mmseg')
+    arguments = ('mmseg', SEGMENTER, 'backbone.layer4')
+    images = torch.randn(2, 3, 64, 64)
+    model, alone = build(*arguments, TRANSFORMER, 'backbone[0]', tmp_path)
+    (feature,) = model.teacher(images).values()
+    torch.testing.assert_close(feature, alone(images)[0], rtol=1e-4, atol=1e-4)
+
+    own = dict(mean=[10.0, 20.0, 30.0], std=[50.0, 60.0, 70.0], bgr_to_rgb=True)
+    cfg = dict(TRANSFORMER, data_preprocessor=own)
+    model, alone = build(*arguments, cfg, 'backbone[0]', tmp_path)
+    (feature,) = model.teacher(images).values()
+    ours = SEGMENTER.data_preprocessor
+    scaled = [
+        (images[:, c] * ours.std[c] + ours.mean[c] - own['mean'][c]) / own['std'][c]
+        for c in range(3)
+    ]
+    want = alone(torch.stack(scaled, 1))[0]
+    torch.testing.assert_close(feature, want, rtol=1e-4, atol=1e-4)
+
+
+def test_a_config_file_of_a_backbone_alone(tmp_path):
+    init_default_scope('mmseg')
+    file = tmp_path / 'backbone.py'
+    file.write_text(f'model = {TRANSFORMER!r}\n')
+    model = ConfigDict(type='ickd_mm.FeatureDistiller', student=SEGMENTER, teacher=str(file))
+    teacher = read_teacher(model, read_student(model)).build('teacher')
+    assert type(teacher.backbone).__name__ == 'VisionTransformer'
+    assert teacher.data_preprocessor.mean.flatten().tolist() == pytest.approx(
+        SEGMENTER.data_preprocessor.mean
+    )
+    with pytest.raises(ValueError, match=r'a backbone alone \(VisionTransformer\): .*teacher_val'):
+        teacher(torch.randn(1, 3, 64, 64), mode='predict')
+    model.teacher_ckpt = str(file)
+    plain, _ = teacher_config(model, scope='mmseg')
+    assert plain.type == 'ickd_mm.BackboneTeacher'
+
+
+@pytest.mark.parametrize('size', [32, (64, 96)])
+def test_a_teacher_of_its_own_image_size(size, tmp_path):
+    arguments = ('mmseg', SEGMENTER, 'backbone.layer4', TRANSFORMER, 'backbone[0]', tmp_path)
+    model, alone = build(*arguments, teacher_run=dict(size=size))
+    height, width = (size, size) if isinstance(size, int) else size
+    said = f", on images of {height}x{width}, resized from the student's"
+    assert model.summary().splitlines()[0].endswith(said)
+    images = torch.randn(2, 3, 64, 64)
+    resized = torch.nn.functional.interpolate(
+        images, (height, width), mode='bilinear', antialias=True
+    )
+    (feature,) = model.teacher(images).values()
+    assert feature.shape[2:] == (height // 32, width // 32)
+    torch.testing.assert_close(feature, alone(resized)[0], rtol=1e-4, atol=1e-4)
+    model.check_training((96, 96))
+    assert model._shapes['loss_icc'][1][2:] == feature.shape[2:]
