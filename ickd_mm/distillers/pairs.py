@@ -143,20 +143,6 @@ class Pair:
                 f'{self.teacher.path!r} {tuple(teacher.shape)}: {error}'
             ) from error
 
-    def match(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """Return the pair's loss, a scalar.
-
-        Raises:
-            ValueError: if connector or loss refuses the features, with the pair, taps and shapes.
-        """
-        try:
-            return self(student, teacher)
-        except ValueError as error:
-            raise ValueError(
-                f'pairs.{self.name}: student {self.student.path!r} {tuple(student.shape)}, teacher '
-                f'{self.teacher.path!r} {tuple(teacher.shape)}: {error}'
-            ) from error
-
     def zero_loss(self, student: Tensor) -> Tensor:
         """Return a loss of 0 that depends on every parameter this pair trains, as DDP needs."""
         modules = [module for module in (self.connector, self.loss) if module is not None]

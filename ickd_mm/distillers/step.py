@@ -94,5 +94,5 @@ def match_pairs(
                 f'pairs.{pair.name}: student tap {pair.student.path!r} carries no gradient; '
                 'it is frozen, or inside a reentrant activation checkpoint'
             )
-        matched[pair.name] = factor * pair.match(feature, wanted[pair.teacher])
+        matched[pair.name] = factor * pair(feature, wanted[pair.teacher])
     return matched

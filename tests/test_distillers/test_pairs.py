@@ -6,6 +6,7 @@ from mmengine.registry import DefaultScope, init_default_scope
 from torch import nn
 
 from ickd_mm.distillers.pairs import PairConfig
+from ickd_mm.distillers.step import match_pairs
 from ickd_mm.distillers.trial import validate_pair
 from ickd_mm.registry import MODELS
 
@@ -246,3 +247,11 @@ def test_a_connector_may_give_more_than_maps():
         loss=dict(type='ickd_mm.FirstMap'),
     )
     validate_pair(pair, [(2, 8, 4, 4)] * 2, (32, 32))
+
+
+def test_an_error_of_a_training_step_names_the_pair_once(distiller):
+    (pair,) = distiller.pairs
+    features = {pair.student.path: torch.rand(2, 64, 4, 4, requires_grad=True)}
+    with pytest.raises(ValueError, match=r'student .* \(2, 64, 4, 4\), teacher') as caught:
+        match_pairs(distiller.pairs, {pair.name: 1.0}, features, {pair.teacher: torch.rand(2, 7)})
+    assert str(caught.value).count(f'pairs.{pair.name}') == 1
