@@ -16,6 +16,7 @@ from ..checkpoint.reading import read_checkpoint
 from ..preflight.image_size import fill_input_size
 from ..registry import MODELS, is_distiller, type_name
 from ..runtime import setup
+from ..spelling import some
 
 
 def start_distiller(cfg: Config) -> tuple[Any, str]:
@@ -91,6 +92,5 @@ def _load(module: nn.Module, state: dict[str, torch.Tensor], path: str, what: st
     missing = [key for key in found.missing_keys if not key.endswith('num_batches_tracked')]
     strange = list(found.unexpected_keys)
     if missing or strange:
-        some = ', '.join([*missing, *strange][:3])
         count = f'{len(missing)} missing, {len(strange)} unexpected keys'
-        raise ValueError(f'{path!r} does not fit {what}: {count} ({some})')
+        raise ValueError(f'{path!r} does not fit {what}: {count} ({some([*missing, *strange])})')
