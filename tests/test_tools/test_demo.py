@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from support.forking import Forked
 from support.repository import ICKD, REPO, data_options
 
 from ickd_mm.commands.compare.digest import digest_of
@@ -27,17 +28,26 @@ def test_the_shipped_teacher_knows_the_digits(digits, tmp_path):
     assert (REPO / 'weights/pspnet_teacher_digits.safetensors').stat().st_size < 5e6
 
 
-def test_the_whole_demo(digits, tmp_path, monkeypatch, capsys):
+RUN = """
+import ickd_mm.commands.compare.jobs as jobs
+from ickd_mm.commands.demo import command
+from support.forked_children import fork_children
+fork_children()
+jobs.EVERY = 0.5
+short = (('train_cfg.max_iters', '2'), ('train_dataloader.batch_size', '4'))
+command.run_demo(seed=5, full=True, options=short)
+"""
+
+
+def test_the_whole_demo(digits, tmp_path):
     for name in ('configs', 'weights'):
         (tmp_path / name).symlink_to(REPO / name)
     (tmp_path / 'data').mkdir()
     (tmp_path / 'data/digits').symlink_to(digits)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr('ickd_mm.commands.compare.jobs.EVERY', 2.0)
-    short = (('train_cfg.max_iters', '2'), ('train_dataloader.batch_size', '4'))
-    command.run_demo(seed=5, full=True, options=short)
+    (tmp_path / 'run.py').write_text(RUN)
+    done = Forked(tmp_path / 'run.py', output=tmp_path / 'output', cwd=tmp_path).wait()
 
-    shown = capsys.readouterr().out
+    shown = succeed(done).stdout
     assert re.search(r'0/2 runs, .* elapsed, .*student alone \d/2, student \+ ICKD \d/2', shown)
     table = {line.strip('│ ').split('│')[0].strip(): line for line in shown.splitlines()}
     summary = json.loads((tmp_path / 'work_dirs/demo/summary.json').read_text())

@@ -12,7 +12,7 @@ import time
 import pytest
 from filelock import FileLock
 from support.forking import Forked
-from support.repository import REPO
+from support.repository import ICKD, REPO, TEACHER
 
 from ickd_mm.commands.compare.grid import lay_out, parse_variation
 
@@ -58,6 +58,13 @@ run.command = teacher.command = command
 jobs.EVERY = 0.5
 if 'DRAWN' not in os.environ:
     Figure.savefig = lambda figure, file, **kwargs: file.touch()
+runpy.run_path({compare!r}, run_name='__main__')
+"""
+FORKS = """
+import runpy
+import ickd_mm.commands.compare.run
+from support.forked_children import fork_children
+fork_children()
 runpy.run_path({compare!r}, run_name='__main__')
 """
 pytestmark = pytest.mark.slow
@@ -264,3 +271,23 @@ def test_two_comparisons_do_not_write_into_one_folder(run, tmp_path):
     with FileLock(tmp_path / 'out/.lock'):
         assert 'another comparison runs in' in run(tmp_path / 'out', code=1)
     assert [file.name for file in (tmp_path / 'out').iterdir()] == ['.lock']
+
+
+def test_the_digits_with_the_real_tools(tmp_path, digits, teacher_file):
+    text = f'_base_ = {str(ICKD)!r}\ntrain_cfg = dict(max_iters=2, val_interval=2)\n'
+    text += f'model = dict(teacher={str(TEACHER)!r}, teacher_ckpt={teacher_file!r})\n'
+    for name in ('train', 'val', 'test'):
+        loader = f'dict(batch_size=3, dataset=dict(data_root={str(digits)!r}))'
+        text += f'{name}_dataloader = {loader}\n'
+    config, folder = tmp_path / 'taught.py', tmp_path / 'out'
+    config.write_text(text)
+    words = [config, '--seeds', '0', '--share-teacher', '--work-dir', folder]
+    (tmp_path / 'run.py').write_text(FORKS.format(compare=str(REPO / 'tools/compare.py')))
+    done = Forked(tmp_path / 'run.py', *words, output=tmp_path / 'output').wait()
+    assert done.returncode == 0, done.stdout
+    table = json.loads((folder / 'table.json').read_text())
+    ((score,),) = [line['scores'] for line in table['lines']]
+    assert 0 < score < 100
+    assert any((folder / 'features').iterdir())
+    logged = [json.loads(file.read_text()) for file in folder.glob('teacher__*/*/*.json')]
+    assert [metrics['mIoU'] for metrics in logged] == [table['teacher']]
