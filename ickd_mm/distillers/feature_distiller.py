@@ -26,18 +26,12 @@ from ..teachers.needed import NeededWeights
 from ..teachers.normalization import make_renormalizer
 from ..teachers.options import TeacherOptions
 from ..teachers.weights import restore
+from .adoption import adopt_student, check_student
 from .pairs import Pair, PairConfig
 from .step import match_pairs, run_student
 from .summary import about_cost, about_teacher
 from .trial import build_pair, check_checkpointing, try_one_image, validate_pair
 from .unlabelled import train_what_taps_need
-
-_STATE_DICT_HOOKS = (
-    '_state_dict_hooks',
-    '_state_dict_pre_hooks',
-    '_load_state_dict_pre_hooks',
-    '_load_state_dict_post_hooks',
-)
 
 
 @MODELS.register_module()
@@ -108,13 +102,10 @@ class FeatureDistiller(BaseModel):
         weights = locate_weights(teacher_ckpt, teacher_source.origin)
         size, _ = image_size(student_source.cfg, input_size)
         student_model = student_source.build('student')
-        for step in ('train_step', '_run_forward'):
-            if getattr(type(student_model), step) is not getattr(BaseModel, step):
-                name = type(student_model).__name__
-                raise TypeError(f'{name} has its own {step}: it cannot be distilled')
+        check_student(student_model)
         super().__init__()
         self.supervised = supervised
-        self._adopt_student(student_model)
+        adopt_student(self, student_model)
         with preserved_randomness():
             teacher_model = teacher_source.build('teacher')
             theirs = Capture(teacher_model, [c.teacher for c in pair_configs], 'teacher')
@@ -132,20 +123,6 @@ class FeatureDistiller(BaseModel):
 
     # Of the class as it is called; Python would show that of __new__.
     __signature__ = inspect.Signature([*inspect.signature(__init__).parameters.values()][1:])
-
-    def _adopt_student(self, student: BaseModel) -> None:
-        """Share the student's children, weights and state-dict hooks with it."""
-        own = {'connectors', 'losses', 'pair_factors', 'pairs', 'student', 'teacher'}
-        reserved = own & {*student._modules, *student._parameters}
-        if reserved:
-            raise TypeError(f'the student has parts {sorted(reserved)}: it cannot be distilled')
-        self._modules.clear()
-        self._modules.update(student._modules)
-        self._parameters, self._buffers = student._parameters, student._buffers
-        self._non_persistent_buffers_set = student._non_persistent_buffers_set
-        for hooks in _STATE_DICT_HOOKS:
-            setattr(self, hooks, getattr(student, hooks))
-        object.__setattr__(self, 'student', student)
 
     def __getattr__(self, name: str) -> Any:
         """Look in the student for what the distiller does not have."""
@@ -274,9 +251,16 @@ class FeatureDistiller(BaseModel):
 
         Returns the student's own losses, each pair's by its name, the student's features by tap.
         """
-        wanted = self._ask_teacher(inputs, data_samples, torch.compiler.is_compiling())
-        how = self.pairs, self.student_copies, self.supervised, self._kept
-        losses, features = run_student(self.student, *how, inputs, data_samples, **kwargs)
+        compiling = torch.compiler.is_compiling()
+        wanted = self._ask_teacher(inputs, data_samples, compiling)
+        if compiling:
+            self._kept.start(inputs)
+            mode = 'loss' if self.supervised else 'tensor'
+            losses = self.student(inputs, data_samples, mode=mode, **kwargs)
+            features = self._kept.take()
+        else:
+            how = self.pairs, self.student_copies, self.supervised
+            losses, features = run_student(self.student, *how, inputs, data_samples, **kwargs)
         return losses, match_pairs(self.pairs, self.pair_factors, features, wanted), features
 
     @torch.compiler.disable

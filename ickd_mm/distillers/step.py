@@ -12,17 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..features.kept import KeptCapture
 from ..features.taps import Capture, Tap
 from .pairs import Pair
 
 
+@torch.compiler.disable
 def run_student(
     student: nn.Module,
     pairs: list[Pair],
     copies: frozenset[Tap],
     supervised: bool,
-    kept: KeptCapture | None,
     *args: Any,
     **kwargs: Any,
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -33,8 +32,7 @@ def run_student(
         pairs: the pairs.
         copies: taps whose feature the student changes in place afterwards.
         supervised: whether its own losses count; without them it stops at its last tap.
-        kept: takes the features in a compiled graph, where the student runs to its end.
-        args: handed to the student, images first, and so are ``kwargs``.
+        args: handed to the student, and so are ``kwargs``.
 
     Returns:
         The student's losses, and the features by the paths of their taps.
@@ -42,26 +40,12 @@ def run_student(
     Raises:
         RuntimeError: if a feature that is not among the ``copies`` was changed in place.
     """
-    kwargs['mode'] = 'loss' if supervised else 'tensor'
-    if kept is None or not torch.compiler.is_compiling():
-        taps = [pair.student for pair in pairs]
-        capture = Capture(student, taps, 'student', not supervised, copies)
-        return _watch(capture, taps, args, kwargs)
-    kept.start(args[0])
-    result = student(*args, **kwargs)
-    return (result if supervised else {}), kept.take()
-
-
-@torch.compiler.disable
-def _watch(
-    capture: Capture, taps: list[Tap], args: tuple, kwargs: dict[str, Any]
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    taps = [pair.student for pair in pairs]
     losses: Any = {}
-    with capture as seen:
-        losses = capture.model(*args, **kwargs)
+    with Capture(student, taps, 'student', not supervised, copies) as seen:
+        losses = student(*args, mode='loss' if supervised else 'tensor', **kwargs)
     seen.check_unchanged()
-    losses = losses if kwargs['mode'] == 'loss' else {}
-    return losses, {tap.path: seen[tap] for tap in taps}
+    return (losses if supervised else {}), {tap.path: seen[tap] for tap in taps}
 
 
 @torch.compiler.disable
