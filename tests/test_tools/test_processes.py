@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ import time
 import pytest
 import torch
 from support.forking import train
+from support.ranks import free_port, run_ranks
 from support.repository import ICKD, REPO
 from support.tools import load, run_tool, succeed
 
@@ -154,25 +154,13 @@ def test_the_teacher_is_in_no_bucket_and_broadcast_by_nobody(dead):
         assert rank['std'] == rank['mean'] == 100 + number, 'each rank has its own'
 
 
-def free_port():
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        return free.getsockname()[1]
-
-
 def test_two_processes_score_the_teacher_as_one_does(distilled, tmp_path):
     options, folder = distilled
     alone = ('--teacher', '--work-dir', tmp_path / 'one', '--cfg-options', *options)
     alone = succeed(run_tool(REPO / 'tools/test.py', ICKD, *alone))
-    words = ['bash', REPO / 'tools/dist_test.sh', ICKD, folder / 'iter_6.pth', 2, '--teacher']
-    words += ['--work-dir', tmp_path / 'two', '--cfg-options', *options]
-    env = dict(PORT=str(free_port()), OMP_NUM_THREADS='1')
-    env['PATH'] = f'{os.path.dirname(sys.executable)}:{os.environ["PATH"]}'
-    env = {**os.environ, **env}
-    both = subprocess.run(
-        list(map(str, words)), env=env, capture_output=True, text=True, timeout=200
-    )
-    scores = [re.findall(r'mIoU: ([\d.]+)', d.stdout + d.stderr) for d in (alone, succeed(both))]
+    words = (ICKD, folder / 'iter_6.pth', '--teacher', '--work-dir', tmp_path / 'two')
+    both = run_ranks('test.py', *words, '--cfg-options', *options)
+    scores = [re.findall(r'mIoU: ([\d.]+)', text) for text in (alone.stdout + alone.stderr, both)]
     assert scores[0]
     assert set(scores[0]) == set(scores[1])
 

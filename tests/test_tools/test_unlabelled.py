@@ -1,14 +1,11 @@
 """Runs without labels through tools/train.py: from images alone, by one process and by two."""
 
-import os
 import re
-import socket
-import subprocess
-import sys
 
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
+from support.ranks import run_ranks
 from support.repository import ICKD, REPO, STUDENT, TEACHER, data_options, model_config
 from support.tools import load, scalars, succeed, train
 
@@ -86,22 +83,9 @@ def test_a_supervised_run_starts_from_it(pretrained, options, tmp_path):
             torch.testing.assert_close(after[key], value, rtol=0, atol=1e-4, msg=key)
 
 
-def free_port():
-    with socket.socket() as server:
-        server.bind(('127.0.0.1', 0))
-        return server.getsockname()[1]
-
-
 def test_two_processes_need_no_find_unused_parameters(options, tmp_path):
-    env = dict(PORT=str(free_port()), OMP_NUM_THREADS='1')
-    env['PATH'] = f'{os.path.dirname(sys.executable)}:{os.environ["PATH"]}'
-    words = ['bash', REPO / 'tools/dist_train.sh', RECIPE, 2, '--work-dir', tmp_path]
-    words += ['--cfg-options', *options, *SHORT, 'find_unused_parameters=False']
-    command = list(map(str, words))
-    done = subprocess.run(
-        command, env={**os.environ, **env}, capture_output=True, text=True, timeout=240
-    )
-    succeed(done)
+    words = (RECIPE, '--work-dir', tmp_path, '--cfg-options', *options, *SHORT)
+    run_ranks('train.py', *words, 'find_unused_parameters=False')
     assert len([row for row in scalars(tmp_path) if 'loss_icc' in row]) == 4
     assert load(tmp_path / 'iter_4.pth')['ickd_mm']
 
