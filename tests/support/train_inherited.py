@@ -1,6 +1,7 @@
-"""Train heirs of the installed package's configs, each with two tools, in forked processes.
+"""Train heirs of the installed package's configs in forked processes.
 
-A process of its own, started in an empty folder: ``train_inherited.py DATA NAME…``. A run's
+A process of its own, started in an empty folder: ``train_inherited.py DATA N NAME…``. The first N
+are trained with their library's own tool as well. A run's
 files and what it prints are in ``<tool>-<number of the name>``; ``codes.json`` has exit codes.
 The process imports the libraries once, for all runs.
 """
@@ -73,7 +74,7 @@ def start(tool, words, folder):
 
 def main():
     """Train everything."""
-    data, names = Path(sys.argv[1]), sys.argv[2:]
+    data, foreign, names = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     heirs = dict(ours="_base_ = 'ickd_mm::{}'\n", foreign=FOREIGN)
     for number, name in enumerate(names):
         for kind, text in heirs.items():
@@ -96,7 +97,8 @@ def main():
         torch.save(dict(state_dict=teacher.state_dict()), 'teacher.pth')
         dry_run(teacher, (64, 64), nullcontext())  # a first time takes long, and is remembered
         values, children = list(options(cfg, data)), {}
-        for kind, package in dict(ours='ickd_mm', foreign=cfg.default_scope).items():
+        tools = dict(ours='ickd_mm', foreign=cfg.default_scope)
+        for kind, package in list(tools.items())[: 2 if number < foreign else 1]:
             folder = Path(f'{kind}-{number}')
             folder.mkdir()
             tool = Path(find_spec(package).origin).parent / '.mim/tools/train.py'

@@ -45,13 +45,6 @@ if importlib.util.find_spec('mmcv._ext') is None:
     sys.modules['mmcv.ops'] = ops
 import torch
 """
-PLAIN = """
-from mmseg.apis import init_model
-model = init_model(sys.argv[1], sys.argv[2], device='cpu')
-torch.manual_seed(0)
-torch.save(model(torch.randn(2, 3, 64, 64), mode='tensor'), sys.argv[3])
-assert 'ickd_mm' not in sys.modules
-"""
 # Transforms import torchvision, whose build may be another than torch's.
 ALONE = """
 operators = torch.library.Library('torchvision', 'FRAGMENT')
@@ -65,37 +58,40 @@ for file in sys.argv[2:]:
     inferencer = MMSegInferencer(None, weights=file, device='cpu')
     found.append(inferencer(image)['predictions'].tolist())
     assert type(inferencer.model).__name__ == 'EncoderDecoder'
-init_model(sys.argv[1], sys.argv[2], device='cpu')
+model = init_model(sys.argv[1], sys.argv[2], device='cpu')
+torch.manual_seed(0)
+torch.save(model(torch.randn(2, 3, 64, 64), mode='tensor'), 'out.pth')
 assert 'ickd_mm' not in sys.modules
 assert all(len(set(map(str, found[0]))) > 1 and one == found[0] for one in found)
 """
 
 
-def run_plainly(script, *arguments, cwd):
-    command = [sys.executable, '-c', REFUSE + script, *map(str, arguments)]
+@pytest.fixture(scope='module')
+def plain(distilled, tmp_path_factory):
+    """Folder of an export; plain mmseg has read it and the run's checkpoint there."""
+    run, folder = distilled[1] / 'iter_6.pth', tmp_path_factory.mktemp('plain')
+    files = folder / 'student.py', folder / 'student.pth', run
+    succeed(run_tool(REPO / 'tools/export_student.py', run, files[1], '--config'))
+    command = [sys.executable, '-c', REFUSE + ALONE, *map(str, files)]
     env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=env)
     assert done.returncode == 0, done.stderr[-800:]
-    return done
+    assert 'unexpected key' not in done.stdout + done.stderr
+    return folder
 
 
-def test_plain_mmseg_loads_it_and_predicts_the_same(distilled, distiller_cfg, scope, tmp_path):
+def test_plain_mmseg_loads_it_and_predicts_the_same(plain, distilled, distiller_cfg, scope):
     from ickd_mm.hooks.student_checkpoint import unpack
     from ickd_mm.registry import MODELS
 
-    _, folder = distilled
-    files = STUDENT, folder / 'iter_6.pth', tmp_path / 'out.pth'
-    done = run_plainly(PLAIN, *files, cwd=tmp_path)
-    assert 'unexpected key' not in done.stdout + done.stderr
-
     distiller = MODELS.build(distiller_cfg).eval()
-    checkpoint = load(folder / 'iter_6.pth')
+    checkpoint = load(distilled[1] / 'iter_6.pth')
     unpack(checkpoint)
     distiller.load_state_dict(checkpoint['state_dict'])
     torch.manual_seed(0)
     with torch.no_grad():
         ours = distiller(torch.randn(2, 3, 64, 64), mode='tensor')
-    assert torch.equal(load(tmp_path / 'out.pth'), ours)
+    assert torch.equal(load(plain / 'out.pth'), ours)
 
 
 def miou(done):
@@ -137,18 +133,15 @@ def test_test_py_wants_a_checkpoint_or_the_teacher():
     assert 'name the checkpoint to test, or --teacher' in done.stderr
 
 
-def test_a_file_alone_is_enough_for_plain_mmseg(distilled, tmp_path):
-    """Run checkpoints, exports and the config beside them, also from a run that was resumed."""
+def test_a_file_alone_is_enough_for_plain_mmseg(plain, distilled, tmp_path):
+    """The config that an export, and a checkpoint of a run that was resumed, carries."""
     options, folder = distilled
     shutil.copy(folder / 'iter_3.pth', tmp_path)
     flags = ('--resume', tmp_path / 'iter_3.pth')
     succeed(train(ICKD, tmp_path / 'resumed', *options, 'train_cfg.max_iters=4', flags=flags))
-    run, out = folder / 'iter_6.pth', tmp_path / 'student.pth'
-    succeed(run_tool(REPO / 'tools/export_student.py', run, out, '--config'))
-    run_plainly(ALONE, tmp_path / 'student.py', out, run, cwd=tmp_path)
     resumed = load(tmp_path / 'resumed/iter_4.pth')
     info = resumed['message_hub']['runtime_info']
-    for text in (resumed['meta']['cfg'], info['cfg'], (tmp_path / 'student.py').read_text()):
+    for text in (resumed['meta']['cfg'], info['cfg'], (plain / 'student.py').read_text()):
         assert "type='EncoderDecoder'" in text
         assert 'ickd_mm' not in text
 
