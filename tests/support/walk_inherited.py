@@ -77,8 +77,8 @@ def build_parts(cfg):
         assert next(iter(loop.dataloader))['inputs']
 
 
-def problem_of(name, data, said):
-    """Inherit a config and try it."""
+def problem_of(name, data, said, tried):
+    """Inherit a config and try it, unless one that holds the same for a runner was."""
     said.clear()
     heir = Path(name.replace('/', '-'))
     heir.write_text(f"_base_ = 'ickd_mm::{name}'\n")
@@ -89,7 +89,10 @@ def problem_of(name, data, said):
         for loader in LOADERS:
             small(cfg[loader], data)
             cfg[loader].update(batch_size=2, num_workers=0, persistent_workers=False)
-        build_parts(cfg)
+        parts = cfg.pretty_text
+        if parts not in tried:
+            build_parts(cfg)
+            tried.add(parts)
     except Exception as error:
         return f'{type(error).__name__}: {error}'
     return '\n'.join(said)
@@ -104,7 +107,8 @@ def main():
     Runner.wrap_model = lambda self, wrapper, model: model
     files = (file.relative_to(CONFIGS) for file in CONFIGS.rglob('*.py'))
     names = sorted(file.as_posix() for file in files if '_base_' not in file.parts)
-    problems = {name: problem_of(name, Path(sys.argv[1]), said) for name in names}
+    data, tried = Path(sys.argv[1]), set()
+    problems = {name: problem_of(name, data, said, tried) for name in names}
     Path('problems.json').write_text(json.dumps(problems))
 
 
