@@ -118,7 +118,7 @@ def test_another_network_than_the_one_asked_for():
 def test_the_tool(tmp_path):
     source, out = tmp_path / 'ckpt_epoch_240.pth', tmp_path / 'new/resnet8x4.pth'
     torch.save(theirs('resnet8x4')[0], source)
-    done = succeed(run_tool(TOOL, source, out, '--arch', 'resnet8x4', fresh=True))
+    done = succeed(run_tool(TOOL, source, out, '--arch', 'resnet8x4'))
     assert 'resnet8x4, 1,233,540 parameters' in done.stdout
     written = load(out)
     assert written['meta'] == {'arch': 'resnet8x4'}

@@ -231,21 +231,12 @@ def test_compiles_into_one_graph(backend, grid, center, error):
         return 2 * icc_loss(student * 1.5, teacher, grid, True, center)
 
     compiled = torch.compile(step, fullgraph=True, backend=backend)
-    for images in (2, 3):
-        student, teacher = pair((images, 40, 6, 5), (images, 40, 9, 7))
+    for images, size in ((2, 6), (3, 8)):  # another size compiles anew
+        student, teacher = pair((images, 40, size, 5), (images, 40, 9, size + 1))
         loss, want = compiled(student, teacher), step(student, teacher)
         assert error(loss, want) < 1e-6
         grads = [torch.autograd.grad(x, student)[0] for x in (loss, want)]
         assert error(*grads) < 1e-5
-
-
-@pytest.mark.slow
-def test_compiles_for_one_size_after_another(error):
-    compiled = torch.compile(icc_loss, fullgraph=True, backend='aot_eager')
-    for size in (8, 10):
-        student = torch.randn(2, 16, size, size, requires_grad=True)
-        teacher = torch.randn(2, 16, size, size)
-        assert error(compiled(student, teacher, 2), icc_loss(student, teacher, 2)) < 1e-6
 
 
 @pytest.mark.slow

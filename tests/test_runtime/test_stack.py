@@ -33,23 +33,19 @@ def test_a_missing_operator_explains_itself_when_used():
 
 
 @pytest.mark.slow
-def test_the_placeholder_is_for_mmcv_lite_alone():
+def test_the_placeholder_is_for_mmcv_lite_alone_and_mmengine_knows_that_it_is_none():
     try:
         metadata.distribution('mmcv-lite')
         lite = True
     except metadata.PackageNotFoundError:
         lite = False
-    out = python("import ickd_mm, sys; print(type(sys.modules.get('mmcv.ops')).__name__)")
-    assert out.strip() == ('_MissingOps' if lite else 'NoneType')
-
-
-@pytest.mark.slow
-def test_mmengine_still_knows_that_there_are_no_compiled_ops():
-    python(
+    out = python(
         'import ickd_mm; from mmengine.utils.dl_utils import mmcv_full_available; '
-        "import importlib.util; found = importlib.util.find_spec('mmcv._ext') is not None; "
-        'assert mmcv_full_available() is found'
+        "import importlib.util, sys; found = importlib.util.find_spec('mmcv._ext') is not None; "
+        'assert mmcv_full_available() is found; '
+        "print(type(sys.modules.get('mmcv.ops')).__name__)"
     )
+    assert out.strip() == ('_MissingOps' if lite else 'NoneType')
 
 
 @pytest.mark.parametrize('name', ['mmseg', 'mmpretrain', 'ickd_mm'])
@@ -105,5 +101,4 @@ def test_importing_adds_little_to_importing_mmseg():
     )
     if 'mmcv-lite' in {d.metadata['Name'] for d in metadata.distributions()}:
         code = code.replace('mmseg.apis', 'mmseg, mmengine.runner')
-    shares = sorted(float(python(code)) for _ in range(2))
-    assert shares[0] < 0.05
+    assert any(float(python(code)) < 0.05 for _ in range(3))

@@ -12,8 +12,8 @@ TOOL = REPO / 'tools/inspect_model.py'
 WIDE = dict(COLUMNS='160')
 
 
-def inspect(*args, fresh=False):
-    return succeed(run_tool(TOOL, *args, env=WIDE, fresh=fresh)).stdout
+def inspect(*args):
+    return succeed(run_tool(TOOL, *args, env=WIDE)).stdout
 
 
 def rows(text):
@@ -23,7 +23,7 @@ def rows(text):
 
 
 def test_a_segmentor():
-    found = rows(inspect(STUDENT, fresh=True))
+    found = rows(inspect(STUDENT))
     assert found['backbone.layer4'] == ['ResLayer', '(N, 64, 16, 16)']
     assert found['backbone[3]'] == ['ResNetV1c', '(N, 64, 16, 16)']
     assert found['decode_head.bottleneck'] == ['ConvModule', '(N, 16, 16, 16)']

@@ -153,7 +153,7 @@ def test_an_exported_student_loads_strictly(distilled, scope, tmp_path):
 
     _, folder = distilled
     out = tmp_path / 'student.pth'
-    succeed(run_tool(REPO / 'tools/export_student.py', folder / 'iter_6.pth', out, fresh=True))
+    succeed(run_tool(REPO / 'tools/export_student.py', folder / 'iter_6.pth', out))
     student = MODELS.build(model_config('pspnet_student_digits'))
     student.load_state_dict(load(out)['state_dict'], strict=True)
     assert out.stat().st_size < (folder / 'iter_6.pth').stat().st_size / 2

@@ -42,7 +42,7 @@ def test_every_checkpoint_is_a_student_checkpoint(distilled, digits, tmp_path):
 def test_resuming_from_a_named_checkpoint(distilled, tmp_path):
     options, folder = distilled
     options, flags = [*options, 'train_cfg.max_iters=4'], ['--resume', folder / 'iter_3.pth']
-    succeed(train(ICKD, tmp_path, *options, flags=flags, fresh=True))
+    succeed(train(ICKD, tmp_path, *options, flags=flags))
     assert [s['step'] for s in scalars(tmp_path) if 'loss' in s] == [4]
 
 
