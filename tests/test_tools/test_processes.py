@@ -165,6 +165,21 @@ def test_two_processes_score_the_teacher_as_one_does(distilled, tmp_path):
     assert set(scores[0]) == set(scores[1])
 
 
+def test_the_script_that_tests_starts_the_tool_as_the_one_that_trains(tmp_path):
+    """``dist_train.sh`` is run above; ``dist_test.sh`` differs in the checkpoint alone."""
+    (tmp_path / 'python').write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (tmp_path / 'python').chmod(0o755)
+    env = dict(os.environ, PATH=f'{tmp_path}:{os.environ["PATH"]}')
+    said = {}
+    for name, words in {'train': ['c.py', '2'], 'test': ['c.py', 'x.pth', '2']}.items():
+        script = REPO / f'tools/dist_{name}.sh'
+        command = ['bash', str(script), *words, '--work-dir', 'out']
+        said[name] = subprocess.check_output(command, env=env, text=True).splitlines()
+    assert 'x.pth' in said['test']
+    said['test'].remove('x.pth')
+    assert said['test'] == [word.replace('train.py', 'test.py') for word in said['train']]
+
+
 def test_only_rank_0_writes(dead):
     folder, *_ = dead
     names = {p.name for p in (folder / 'two').iterdir() if p.is_dir()}
