@@ -47,6 +47,16 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason=missing))
 
 
+def pytest_terminal_summary(terminalreporter, config):
+    """Say where the tests marked gpu ran: a run with -q -q has no line of counts."""
+    if config.option.markexpr == 'gpu':
+        place = what_is_missing() if ON_GPU else 'tried on the CPU'
+        kinds = ('passed', 'failed', 'error', 'skipped')
+        counts = (f'{len(terminalreporter.stats.get(kind, ()))} {kind}' for kind in kinds)
+        place = place or torch.cuda.get_device_name()
+        terminalreporter.write_line(f'Tests marked gpu: {", ".join(counts)}; {place}')
+
+
 def build_wheel(folder):
     source = folder / 'source'
     for name in ('ickd_mm', 'configs', 'tools'):
