@@ -168,6 +168,8 @@ def gpu_report(args: argparse.Namespace) -> int:
         reach what is wanted; where there is no GPU 2, or 0 with ``--skip``.
     """
     missing = what_is_missing()
+    if not (ROOT / 'tests').is_dir():
+        missing = f'{ROOT} holds no tests: run it in a clone of the repository'
     if missing and torch.device(args.device).type == 'cuda':
         print(f'gpu-report: {"skipped, " if args.skip else ""}{missing}')
         return 0 if args.skip else 2
