@@ -1,11 +1,11 @@
-# make demo | demo-full | test | test-fast | lint | docs | package | setup      STACK=openmmlab (default) or STACK=onedl
+# make demo | demo-full | test | test-fast | gpu-report | lint | docs | package | setup      STACK=openmmlab (default) or STACK=onedl
 STACK ?= openmmlab
 PYTHON ?= python3
 VENV := .venv/$(STACK)
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.complete
 
-.PHONY: demo demo-full test test-fast lint docs package setup
+.PHONY: demo demo-full test test-fast gpu-report lint docs package setup
 
 demo: setup
 	$(RUN) tools/prepare_digits.py
@@ -23,6 +23,11 @@ test: setup
 
 test-fast: setup
 	$(PYTEST) -m 'not slow'
+
+# Tests marked gpu and benchmarks on one CUDA GPU, a table in work_dirs/gpu/report.md.
+# Without a GPU it ends at once with status 2; SKIP=1 makes that 0.
+gpu-report: setup
+	$(RUN) tools/gpu_report.py $(if $(SKIP),--skip)
 
 lint: setup
 	$(RUN) -m ruff check .

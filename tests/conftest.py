@@ -3,11 +3,13 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
+from support.gpu import ON_GPU
 from support.quick import make_quick, pass_over
 from support.repository import ICKD, REPO, TEACHER, data_options, model_config
 from support.sharing import shared_folder
@@ -15,9 +17,20 @@ from support.tools import succeed, train
 
 import ickd_mm  # noqa: F401
 from ickd_mm.commands.demo.dataset import prepare_digits
+from ickd_mm.commands.gpu_report import what_is_missing
 from ickd_mm.registry import MODELS
 
 make_quick()
+
+GPU_TESTS = Path(__file__).parent / 'test_gpu'
+
+
+def pytest_ignore_collect(collection_path, config):
+    """With ``-m gpu`` read only those tests: others need packages that a GPU machine may lack."""
+    if config.option.markexpr == 'gpu' and collection_path.name.startswith('test_'):
+        inside = collection_path == GPU_TESTS or GPU_TESTS in collection_path.parents
+        return None if inside else True
+    return None
 
 
 def pytest_collection_finish():
@@ -28,6 +41,20 @@ def pytest_collection_modifyitems(items):
     """Put files that start processes first: two workers then end at about the same time."""
     slow = {item.path for item in items if item.get_closest_marker('slow')}
     items.sort(key=lambda item: item.path not in slow)
+    missing = what_is_missing() if ON_GPU else ''
+    for item in items if missing else ():
+        if item.get_closest_marker('gpu'):
+            item.add_marker(pytest.mark.skip(reason=missing))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Say where the tests marked gpu ran: a run with -q -q has no line of counts."""
+    if config.option.markexpr == 'gpu':
+        place = what_is_missing() if ON_GPU else 'tried on the CPU'
+        kinds = ('passed', 'failed', 'error', 'skipped')
+        counts = (f'{len(terminalreporter.stats.get(kind, ()))} {kind}' for kind in kinds)
+        place = place or torch.cuda.get_device_name()
+        terminalreporter.write_line(f'Tests marked gpu: {", ".join(counts)}; {place}')
 
 
 def build_wheel(folder):

@@ -157,7 +157,7 @@ class FrozenTeacher:
             return ()
         size = images.shape[-2], images.shape[-1]
         if not data_samples:
-            return (made_samples(len(images), size),)
+            return ([sample.to(images.device) for sample in made_samples(len(images), size)],)
         return (completed(data_samples, size, resized=self.options.size is not None),)
 
     def resized(self, images: Tensor) -> Tensor:

@@ -59,12 +59,17 @@ def make_renormalizer(student: BaseModel, teacher: BaseModel) -> Callable[[Tenso
         return None
     if swap_s != swap_t:
         mean_s, std_s = mean_s.flip(0), std_s.flip(0)
-    scale, shift = std_s / std_t, (mean_s - mean_t) / std_t
+    constants = std_s / std_t, (mean_s - mean_t) / std_t
+    moved: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
 
     def renormalize(images: Tensor) -> Tensor:
         images = images.expand(-1, theirs, -1, -1)
         if swap_s != swap_t:
             images = images.flip(1)
-        return images * scale.to(images) + shift.to(images)
+        place = images.device, images.dtype
+        if place not in moved:  # once: a copy to a GPU makes the CPU wait for it
+            moved[place] = [constant.to(images) for constant in constants]
+        scale, shift = moved[place]
+        return images * scale + shift
 
     return renormalize

@@ -5,6 +5,7 @@ import torch
 from mmpretrain.models import ClsDataPreprocessor
 from mmseg.models import SegDataPreProcessor
 from torch import nn
+from torch.profiler import profile
 
 from ickd_mm.teachers.normalization import make_renormalizer
 
@@ -49,6 +50,19 @@ def test_every_combination(student, teacher):
 def test_nothing_is_done_where_they_agree():
     assert make_renormalizer(model(SEG[0]), model(SEG[4])) is None
     assert make_renormalizer(model(SEG[0]), model(SEG[1])) is not None
+
+
+def test_the_constants_are_moved_once():
+    """On a GPU each move would make the CPU wait, in every step."""
+    renormalize = make_renormalizer(model(SEG[0]), model(SEG[1]))
+    images = torch.rand(1, 3, 8, 8, dtype=torch.float64)
+
+    def moves():
+        with profile() as seen:
+            renormalize(images)
+        return sum(event.count for event in seen.key_averages() if event.key == 'aten::_to_copy')
+
+    assert [moves(), moves()] == [2, 0]
 
 
 def test_images_of_four_bands():

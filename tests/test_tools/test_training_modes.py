@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from mmengine.model import convert_sync_batchnorm
-from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from mmengine.optim import OptimWrapper
 from support.models import batch
 from support.repository import ICKD
 from support.tools import load, scalars, succeed, train
@@ -78,25 +78,6 @@ def test_sync_batch_norm_reaches_the_student_and_not_the_teacher(distiller):
     assert not any(isinstance(m, torch.nn.SyncBatchNorm) for m in converted.teacher.model.modules())
     for tap, feature in converted.teacher(images).items():
         assert torch.equal(feature, before[tap])
-    if torch.cuda.is_available():  # on a CPU it computes in eval mode alone
-        converted.cuda()
-        converted.train_step(batch(), OptimWrapper(torch.optim.SGD(converted.parameters(), 0.1)))
-
-
-@pytest.mark.skipif(
-    not torch.cuda.is_available(), reason='mmengine allows AMP on accelerators only'
-)
-@pytest.mark.parametrize('dtype', ['float16', 'bfloat16'])
-@pytest.mark.parametrize('own', [None, 'bf16', 'fp16', 'fp32'])
-def test_a_step_under_amp(distiller_cfg, scope, dtype, own):
-    from ickd_mm.registry import MODELS
-
-    distiller_cfg.teacher_run = dict(dtype=own)
-    model = MODELS.build(distiller_cfg).cuda().train()
-    wrapper = AmpOptimWrapper(optimizer=torch.optim.SGD(model.parameters(), 0.01), dtype=dtype)
-    for _ in range(2):
-        logs = model.train_step(batch(), wrapper)
-    assert all(value.isfinite().all() for value in logs.values())
 
 
 def test_under_autocast_on_a_cpu(distiller):

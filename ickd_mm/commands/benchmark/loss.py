@@ -23,7 +23,7 @@ from .timing import in_turns
 
 
 class Case(NamedTuple):
-    """One line of the table; ``target`` is the ratio that the line has to reach."""
+    """One line of the table; the targets are the ratios that it has to reach on CPU and GPU."""
 
     student: tuple[int, int, int, int]
     grid: tuple[int, int]
@@ -31,10 +31,11 @@ class Case(NamedTuple):
     memory_target: float | None = None
     teacher: tuple[int, int, int, int] | None = None
     normalize: bool = True
+    gpu_target: float = 1.0
 
 
 CASES = [
-    Case((64, 512, 7, 7), (1, 1), 10),
+    Case((64, 512, 7, 7), (1, 1), 10, gpu_target=3),
     Case((64, 256, 8, 8), (1, 1)),
     Case((64, 64, 8, 8), (1, 1)),
     Case((64, 64, 4, 4), (1, 1)),
@@ -47,7 +48,7 @@ CASES = [
     Case((2, 512, 64, 64), (1, 1), 1.2),
     Case((2, 512, 64, 64), (4, 4)),
     Case((2, 512, 64, 64), (8, 8), 3),
-    Case((2, 512, 64, 64), (16, 16), 30, 1 / 20),
+    Case((2, 512, 64, 64), (16, 16), 30, 1 / 20, gpu_target=10),
     Case((1, 512, 64, 64), (32, 32), 60, 1 / 20),
     Case((1, 2048, 64, 64), (1, 1), 1.2),
     Case((2, 512, 65, 65), (8, 8)),
@@ -97,7 +98,7 @@ def measure(case: Case, device: str, budget: float, memory: bool) -> dict[str, A
         'form': 'rows' if case.normalize else 'paper',
         'rounds': len(times['ours'].seconds),
         'ratio': times['naive'].median / times['ours'].median,
-        'target': case.target,
+        'target': case.gpu_target if torch.device(device).type == 'cuda' else case.target,
         'memory_target': case.memory_target,
         **{f'{name}_ms': 1e3 * taken.median for name, taken in times.items()},
         **{f'{name}_spread': round(taken.spread, 3) for name, taken in times.items()},

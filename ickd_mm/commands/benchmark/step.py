@@ -29,6 +29,8 @@ NAMES = {
     'ours': 'distilled step',
     'full': 'distilled step, teacher run to its end',
 }
+TARGET = 0.9
+"""What a distilled step may take of the floor on a GPU, in bfloat16 with channels last."""
 
 
 def measure(steps: Steps, budget: float, memory: bool) -> dict[str, Any]:
@@ -48,6 +50,7 @@ def measure(steps: Steps, budget: float, memory: bool) -> dict[str, Any]:
         input=list(steps.inputs.shape),
         pairs=[f'{p.student.path} -> {p.teacher.path}: {p.loss}' for p in steps.distiller.pairs],
         steps=rows,
+        target=TARGET,
         seconds={name: taken.median for name, taken in parts.items()},
         feature_error=steps.feature_error(),
         shares={name: taken.median / total for name, taken in parts.items()},
@@ -90,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', default='cpu', help='cpu (default) or cuda[:n]')
     parser.add_argument('--batch', type=int, help='images per step (default: as in the config)')
     parser.add_argument('--crop', type=int, help='side of the images (default: as in the config)')
-    parser.add_argument('--amp', choices=['bfloat16', 'float16'], help='autocast; needs a GPU')
+    parser.add_argument('--amp', choices=['bfloat16', 'float16'], help='autocast')
     parser.add_argument(
         '--channels-last', action='store_true', help='the plain models and the student too'
     )
@@ -134,6 +137,9 @@ def run(args: argparse.Namespace) -> None:
     console = Console(width=None if Console().is_terminal else 130)
     console.print(table(Path(args.config).stem, figures, about))
     console.print('; '.join(figures['pairs']), highlight=False)
+    ratio = figures['steps']['ours']['ratio']
+    goal = f'wanted on a GPU: at most {TARGET:.2f}'
+    console.print(f'distilled step / floor: {ratio:.3f} ({goal})', highlight=False)
     spent = (f'{part} {share:.0%}' for part, share in figures['shares'].items())
     console.print('time goes to: ' + ', '.join(spent), highlight=False)
     console.print(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
-from mmengine.optim import build_optim_wrapper
+from mmengine.optim import OptimWrapper, build_optim_wrapper
+from torch import nn
 
 from ...distillers.feature_distiller import FeatureDistiller
 from ...features.taps import Capture
@@ -19,6 +21,20 @@ from ...registry import MODELS
 from ...teachers.weights import restore
 from .batches import random_batch
 from .estimate import without_weights
+
+
+class CPUAmpWrapper(OptimWrapper):
+    """mmengine's ``AmpOptimWrapper`` for a CPU, where that refuses: autocast, without a scaler."""
+
+    def __init__(self, dtype: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dtype = getattr(torch, dtype)
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Run a forward under autocast."""
+        with super().optim_context(model), torch.autocast('cpu', self.dtype):
+            yield
 
 
 class Steps:
@@ -44,14 +60,16 @@ class Steps:
         self.teacher.to(device, memory_format=layout)
         self.distiller.train().to(device, memory_format=layout)
         models = self.alone, self.distiller
+        if torch.device(device).type == 'cpu' and 'dtype' in cfg.optim_wrapper:
+            cfg.optim_wrapper.type = CPUAmpWrapper
         self.wrappers = {m: build_optim_wrapper(m, cfg.optim_wrapper) for m in models}
         self.images = cfg.train_dataloader.batch_size
         self.batch = random_batch(cfg, self.images, config_image_size(cfg)[0])
-        data = self.alone.data_preprocessor(copy.deepcopy(self.batch), True)
+        data = self.alone.data_preprocessor(dict(self.batch), True)
         self.inputs: torch.Tensor = data['inputs'].to(memory_format=layout)
 
     def _train(self, model: BaseModel) -> None:
-        model.train_step(copy.deepcopy(self.batch), self.wrappers[model])
+        model.train_step(dict(self.batch), self.wrappers[model])  # a step leaves its batch as it is
 
     def student(self) -> None:
         """The undistilled student's training step."""
