@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.structures import BaseDataElement
 
-from ...preflight.model_source import student_config
+from ...preflight.model_source import read_student
+
+BOXES = 3
 
 
 def random_batch(cfg: Config, images: int, size: tuple[int, int]) -> dict[str, Any]:
-    """Return random images of ``size`` (H, W) with labels, as an mmseg or mmpretrain loader does.
+    """Return random images of ``size`` (H, W) with labels, as the library's own loader does.
 
     The batch is ``dict(inputs=[(C, H, W) uint8, ...], data_samples=[...])``; C is the number of
     means in the student's preprocessor, or 3.
     """
-    student = student_config(cfg.model, cfg.get('data_preprocessor'))
-    samples: list[BaseDataElement] = []
+    source = read_student(cfg.model, cfg.get('data_preprocessor'))
+    student, samples = source.cfg, list[BaseDataElement]()
     if 'decode_head' in student:
         from mmengine.structures import PixelData
         from mmseg.structures import SegDataSample
@@ -28,6 +32,9 @@ def random_batch(cfg: Config, images: int, size: tuple[int, int]) -> dict[str, A
             sample = SegDataSample(metainfo=dict(img_shape=size, ori_shape=size))
             sample.gt_sem_seg = PixelData(data=labels)
             samples.append(sample)
+    elif source.library(cfg.get('default_scope')) == 'mmdet':
+        classes = max(_class_counts(student), default=1)
+        samples = [_boxed_sample(classes, size) for _ in range(images)]
     else:
         from mmpretrain.structures import DataSample
 
@@ -36,3 +43,36 @@ def random_batch(cfg: Config, images: int, size: tuple[int, int]) -> dict[str, A
     means = (student.get('data_preprocessor') or {}).get('mean') or (0, 0, 0)
     pixels = torch.randint(0, 256, (images, len(means), *size), dtype=torch.uint8)
     return dict(inputs=list(pixels), data_samples=samples)
+
+
+def _class_counts(node: Any) -> Iterator[int]:
+    """Yield every ``num_classes`` in a model's config."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        if key == 'num_classes':
+            yield value
+        elif isinstance(value, (dict, list, tuple)):
+            yield from _class_counts(value)
+
+
+def _boxed_sample(classes: int, size: tuple[int, int]) -> BaseDataElement:
+    """Return mmdet's sample with ``BOXES`` random boxes and, of each, a mask."""
+    from mmdet.structures import DetDataSample
+    from mmdet.structures.mask import BitmapMasks
+    from mmengine.structures import InstanceData
+
+    height, width = size
+    limits = torch.tensor([width, height] * 2)
+    corners = torch.rand(BOXES, 2, 2).sort(dim=1).values
+    boxes = corners.flatten(1) * limits
+    masks = np.zeros((BOXES, height, width), np.uint8)
+    for mask, (left, top, right, bottom) in zip(masks, boxes.int().tolist()):
+        mask[top : bottom + 1, left : right + 1] = 1
+    sample = DetDataSample(
+        metainfo=dict(img_shape=size, ori_shape=size, img_id=0, scale_factor=(1.0, 1.0))
+    )
+    sample.gt_instances = InstanceData(
+        bboxes=boxes,
+        labels=torch.randint(0, classes, (BOXES,)),
+        masks=BitmapMasks(masks, height, width),
+    )
+    return sample
