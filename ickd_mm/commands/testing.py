@@ -63,8 +63,8 @@ def prepare_testing(args: argparse.Namespace) -> tuple[Config, str | None]:
             raise ValueError(f'--{flag} needs a model of {" or ".join(able)}, got {got!r}: leave it out')
     if args.show_dir:
         _, hook, visualizer = PAINTERS[library]
-        hooks = cfg.setdefault('default_hooks', {})
-        hooks.visualization = dict(type=hook, draw=True, interval=1)
+        painting = dict(type=hook, draw=True, interval=1)
+        cfg.merge_from_dict({'default_hooks.visualization': painting})
         backends = [dict(type='LocalVisBackend')]
         cfg.visualizer = cfg.get('visualizer') or dict(
             type=visualizer, vis_backends=backends, name='visualizer'

@@ -3,12 +3,11 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
 from importlib import metadata
 
 import pytest
 import torch
+from support.plainly import run_plainly
 from support.repository import ICKD, REPO, STUDENT, TEACHER
 from support.tools import load, run_tool, succeed, train
 
@@ -29,22 +28,6 @@ def is_lite():
     return any(d.metadata['Name'] == 'mmcv-lite' for d in metadata.distributions())
 
 
-# Plain mmseg in a process that cannot import ickd_mm. mmcv-lite has no mmcv.ops, which mmseg
-# imports unguarded; whoever runs plain mmseg has closed that gap (here: by an empty stand-in).
-REFUSE = """
-import sys, types
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split('.')[0] == 'ickd_mm':
-            raise ModuleNotFoundError(name)
-sys.meta_path.insert(0, Refuse())
-import importlib.util
-if importlib.util.find_spec('mmcv._ext') is None:
-    ops = types.ModuleType('mmcv.ops')
-    ops.__getattr__ = lambda name: type(name, (), {}) if name[0] != '_' else None
-    sys.modules['mmcv.ops'] = ops
-import torch
-"""
 PLAIN = """
 from mmseg.apis import init_model
 model = init_model(sys.argv[1], sys.argv[2], device='cpu')
@@ -69,14 +52,6 @@ init_model(sys.argv[1], sys.argv[2], device='cpu')
 assert 'ickd_mm' not in sys.modules
 assert all(len(set(map(str, found[0]))) > 1 and one == found[0] for one in found)
 """
-
-
-def run_plainly(script, *arguments, cwd):
-    command = [sys.executable, '-c', REFUSE + script, *map(str, arguments)]
-    env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env)
-    assert done.returncode == 0, done.stderr[-800:]
-    return done
 
 
 def test_plain_mmseg_loads_it_and_predicts_the_same(distilled, distiller_cfg, scope, tmp_path):

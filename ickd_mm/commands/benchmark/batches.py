@@ -33,8 +33,9 @@ def random_batch(cfg: Config, images: int, size: tuple[int, int]) -> dict[str, A
             sample.gt_sem_seg = PixelData(data=labels)
             samples.append(sample)
     elif source.library(cfg.get('default_scope')) == 'mmdet':
-        classes = max(_class_counts(student), default=1)
-        samples = [_boxed_sample(classes, size) for _ in range(images)]
+        classes = max(_values(student, 'num_classes'), default=1)
+        masked = any(_values(cfg.get('train_dataloader') or {}, 'with_mask'))
+        samples = [_boxed_sample(classes, size, masked) for _ in range(images)]
     else:
         from mmpretrain.structures import DataSample
 
@@ -45,34 +46,32 @@ def random_batch(cfg: Config, images: int, size: tuple[int, int]) -> dict[str, A
     return dict(inputs=list(pixels), data_samples=samples)
 
 
-def _class_counts(node: Any) -> Iterator[int]:
-    """Yield every ``num_classes`` in a model's config."""
+def _values(node: Any, wanted: str) -> Iterator[Any]:
+    """Yield every value of a key in a config, however deep."""
     for key, value in node.items() if isinstance(node, dict) else enumerate(node):
-        if key == 'num_classes':
+        if key == wanted:
             yield value
         elif isinstance(value, (dict, list, tuple)):
-            yield from _class_counts(value)
+            yield from _values(value, wanted)
 
 
-def _boxed_sample(classes: int, size: tuple[int, int]) -> BaseDataElement:
-    """Return mmdet's sample with ``BOXES`` random boxes and, of each, a mask."""
+def _boxed_sample(classes: int, size: tuple[int, int], masked: bool) -> BaseDataElement:
+    """Return mmdet's sample with ``BOXES`` random boxes and, where wanted, a mask of each."""
     from mmdet.structures import DetDataSample
     from mmdet.structures.mask import BitmapMasks
     from mmengine.structures import InstanceData
 
     height, width = size
-    limits = torch.tensor([width, height] * 2)
     corners = torch.rand(BOXES, 2, 2).sort(dim=1).values
-    boxes = corners.flatten(1) * limits
-    masks = np.zeros((BOXES, height, width), np.uint8)
-    for mask, (left, top, right, bottom) in zip(masks, boxes.int().tolist()):
-        mask[top : bottom + 1, left : right + 1] = 1
+    boxes = corners.flatten(1) * torch.tensor([width, height] * 2)
     sample = DetDataSample(
         metainfo=dict(img_shape=size, ori_shape=size, img_id=0, scale_factor=(1.0, 1.0))
     )
-    sample.gt_instances = InstanceData(
-        bboxes=boxes,
-        labels=torch.randint(0, classes, (BOXES,)),
-        masks=BitmapMasks(masks, height, width),
-    )
+    labels = torch.randint(0, classes, (BOXES,))
+    sample.gt_instances = InstanceData(bboxes=boxes, labels=labels)
+    if masked:
+        masks = np.zeros((BOXES, height, width), np.uint8)
+        for mask, (left, top, right, bottom) in zip(masks, boxes.int().tolist()):
+            mask[top : bottom + 1, left : right + 1] = 1
+        sample.gt_instances.masks = BitmapMasks(masks, height, width)
     return sample
