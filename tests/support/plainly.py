@@ -5,7 +5,8 @@ import subprocess
 import sys
 
 # mmcv-lite has no mmcv.ops, which mmseg and mmdet import unguarded; whoever runs them plainly has
-# closed that gap (here: by an empty stand-in).
+# closed that gap (here: by an empty stand-in). Transforms import torchvision, whose build may be
+# another than torch's.
 REFUSE = """
 import sys, types
 class Refuse:
@@ -19,6 +20,10 @@ if importlib.util.find_spec('mmcv._ext') is None:
     ops.__getattr__ = lambda name: type(name, (), {}) if name[0] != '_' else None
     sys.modules['mmcv.ops'] = ops
 import torch
+operators = torch.library.Library('torchvision', 'FRAGMENT')
+if not hasattr(torch.ops.torchvision, 'nms'):
+    operators.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+    operators.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
 """
 
 

@@ -20,6 +20,8 @@ from mmengine.config import Config
 FOREIGN = "_base_ = __import__('ickd_mm') and 'ickd_mm::{}'\n"  # in tools that do not import it
 LIBRARIES = ('mmpretrain.apis', 'mmseg.apis', 'pandas', 'pylab', 'torch._dynamo', 'torchvision')
 LIBRARIES += ('mmdet.apis',) if find_spec('mmdet') else ()
+R18 = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'
+SMALLER = {R18.replace('r18', 'r101'): R18}  # tests/test_configs/test_walk.py builds the large one
 FEW = dict(batch_size=2, num_workers=0, persistent_workers=False)
 
 
@@ -41,6 +43,7 @@ def options(cfg, data):
         yield 'model.student.data_preprocessor.size=(64,64)'
         yield 'model.student.pretrained=None'
     if cfg.default_scope == 'mmdet':
+        yield f'model.teacher={cfg.model.teacher}'
         yield from ('model.student.backbone.init_cfg=None', 'model.pairs.loss_icc.loss.grid=1')
 
 
@@ -98,6 +101,7 @@ def main():
     take_short_cuts()
     codes = {}
     for number, cfg in enumerate(cfgs):
+        cfg.model.teacher = SMALLER.get(cfg.model.teacher, cfg.model.teacher)
         teacher = ModelSource.read(cfg.model.teacher, 'teacher').build('teacher')
         torch.save(dict(state_dict=teacher.state_dict()), 'teacher.pth')
         dry_run(teacher, (64, 64), nullcontext())  # a first time takes long, and is remembered

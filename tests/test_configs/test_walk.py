@@ -11,6 +11,7 @@ from torch import nn
 
 from ickd_mm.commands.benchmark.batches import random_batch
 from ickd_mm.preflight.image_size import image_size
+from ickd_mm.preflight.model_source import ModelSource
 from ickd_mm.runtime.stack import missing_operator
 
 LARGEST = 65
@@ -41,6 +42,18 @@ def with_smaller_grids(model, largest=2):
     for pair in model.pairs:
         if hasattr(pair.loss, 'grid'):
             pair.loss.grid = tuple(min(n, largest) for n in pair.loss.grid)
+
+
+SMALL = dict(embed_dims=24, num_layers=12, num_heads=2, feedforward_channels=48)
+
+
+def with_smaller_transformer(cfg):
+    """A foundation teacher of the same parts and fewer channels, on images of 5×5 patches."""
+    teacher = ModelSource.read(cfg.model.teacher, 'teacher').cfg
+    assert teacher.backbone.img_size == cfg.model.teacher_run.size
+    teacher.backbone.update(arch=SMALL, img_size=70)
+    cfg.model.update(teacher=teacher, teacher_ckpt='small.pth')
+    cfg.model.teacher_run.size = 70
 
 
 def check_step(model, cfg, data):
@@ -92,6 +105,8 @@ def test_a_model_that_is_not_walked_alone_is_a_student(alone):
 def test_it_builds_trains_and_predicts(file, build):
     cfg = recipe(file)
     size = tuple(min(n, LARGEST) for n in image_size(cfg)[0])
+    if file.stem.startswith('dinov2'):
+        with_smaller_transformer(cfg)
     model = build(cfg)
     if getattr(model.data_preprocessor, 'size', None) is not None:
         model.data_preprocessor.size = size

@@ -35,12 +35,7 @@ torch.manual_seed(0)
 torch.save(model(torch.randn(2, 3, 64, 64), mode='tensor'), sys.argv[3])
 assert 'ickd_mm' not in sys.modules
 """
-# Transforms import torchvision, whose build may be another than torch's.
 ALONE = """
-operators = torch.library.Library('torchvision', 'FRAGMENT')
-if not hasattr(torch.ops.torchvision, 'nms'):
-    operators.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
-    operators.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
 from mmseg.apis import MMSegInferencer, init_model
 image = torch.arange(64 * 64 * 3).reshape(64, 64, 3).numpy().astype('uint8')
 found = []
