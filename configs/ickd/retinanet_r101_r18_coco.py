@@ -1,5 +1,5 @@
-# RetinaNet R101 -> R18 on COCO 2017: the last map of both backbones, by inter-channel correlation on
-# a grid. The paper has no detectors; tap, grid and weight are chosen as for segmentation.
+# RetinaNet R101 -> R18 on COCO 2017: the last map of both backbones, by inter-channel correlation
+# on a grid. The paper has no detectors; tap, grid and weight are chosen as for segmentation.
 _base_ = '../baselines/retinanet_r18_coco.py'
 # Lets mmdet's own tools run this file too, also where mmcv has no compiled operators.
 custom_imports = dict(imports=['ickd_mm'])
@@ -11,7 +11,7 @@ model = dict(
     teacher_ckpt='zoo',
     pairs=dict(
         loss_icc=dict(
-            student='backbone.layer4',  # or a level of the FPN on both sides: 'neck[0]' to 'neck[4]'
+            student='backbone.layer4',  # or a level of both FPNs: 'neck[0]' to 'neck[4]'
             teacher='backbone.layer4',
             connector=dict(type='ickd_mm.ConvConnector'),
             loss=dict(type='ickd_mm.ICKDLoss', grid=4, center=True, loss_weight=5.0),

@@ -11,7 +11,7 @@ model = dict(
     teacher_ckpt='zoo',
     pairs=dict(
         loss_icc=dict(
-            student='backbone[2]',  # or a level of the neck on both sides: 'neck[0]' to 'neck[2]'
+            student='backbone[2]',  # or a level of both necks: 'neck[0]' to 'neck[2]'
             teacher='backbone[2]',
             connector=dict(type='ickd_mm.ConvConnector'),
             loss=dict(type='ickd_mm.ICKDLoss', grid=4, center=True, loss_weight=5.0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -28,15 +29,15 @@ TTA = dict(
 
 
 def _library(cfg: Config) -> str:
-    """Return which of ``PAINTERS`` a plain model is of, whatever scope and spelling it has; or ''."""
+    """Return which of ``PAINTERS`` a plain model is of, whatever its scope and spelling; or ''."""
     kind = cfg.model.type
     if isinstance(kind, str):
         scope = cfg.model.get('_scope_') or cfg.get('default_scope')
         with MODELS.switch_scope_and_registry(scope) as registry:
             kind = registry.get(kind)
     for library, (base, _, _) in PAINTERS.items():
-        models = sys.modules.get(f'{library}.models')  # there, if the model's class is from it
-        if models is not None and isinstance(kind, type) and issubclass(kind, getattr(models, base)):
+        known: Any = getattr(sys.modules.get(f'{library}.models'), base, ())
+        if isinstance(kind, type) and issubclass(kind, known):
             return library
     return ''
 
@@ -60,7 +61,9 @@ def prepare_testing(args: argparse.Namespace) -> tuple[Config, str | None]:
     for option, able in (('out', ('mmseg',)), ('show_dir', tuple(PAINTERS))):
         if getattr(args, option) and library not in able:
             flag, got = option.replace('_', '-'), type_name(cfg.model)
-            raise ValueError(f'--{flag} needs a model of {" or ".join(able)}, got {got!r}: leave it out')
+            raise ValueError(
+                f'--{flag} needs a model of {" or ".join(able)}, got {got!r}: leave it out'
+            )
     if args.show_dir:
         _, hook, visualizer = PAINTERS[library]
         painting = dict(type=hook, draw=True, interval=1)

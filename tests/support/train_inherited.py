@@ -22,6 +22,7 @@ LIBRARIES = ('mmpretrain.apis', 'mmseg.apis', 'pandas', 'pylab', 'torch._dynamo'
 LIBRARIES += ('mmdet.apis',) if find_spec('mmdet') else ()
 R18 = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'
 SMALLER = {R18.replace('r18', 'r101'): R18}  # tests/test_configs/test_walk.py builds the large one
+SIZES = ('crop_size', 'img_scale', 'scale', 'size')
 FEW = dict(batch_size=2, num_workers=0, persistent_workers=False)
 
 
@@ -53,7 +54,9 @@ def changed(node, path=''):
         where = f'{path}.{key}'.strip('.')
         if key == 'data_root':
             yield f'{where}={value}'
-        elif key in ('crop_size', 'size', 'scale', 'img_scale') and isinstance(value, (tuple, list)):
+        elif key in SIZES and isinstance(
+            value, (tuple, list)
+        ):
             yield f'{where}=(64,64)'
         elif isinstance(value, (dict, list, tuple)):
             yield from changed(value, where)

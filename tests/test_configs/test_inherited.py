@@ -38,7 +38,7 @@ DETECTORS = {
     'mosaics of coco': 'ickd/rtmdet_s_tiny_coco.py',
 }
 NO_MMDET = pytest.mark.skipif(
-    find_spec('mmdet') is None, reason='onedl-mmdetection comes with the stack onedl alone'
+    find_spec('mmdet') is None, reason='mmdet is not installed: pip install -e .[mmdet]'
 )
 
 

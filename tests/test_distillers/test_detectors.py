@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-pytest.importorskip('mmdet', reason='onedl-mmdetection comes with the stack onedl alone')
+pytest.importorskip('mmdet', reason='mmdet is not installed: pip install -e .[mmdet]')
 
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
@@ -91,7 +91,7 @@ def test_two_iterations(student, ours, teacher, theirs, tmp_path):
         logs = model.train_step(copy.deepcopy(data), wrapper)
     assert logs['loss_icc'] > 0
     assert all(value.isfinite() for value in logs.values())
-    assert ('loss' in logs) and (missing or len(logs) > 2)
+    assert missing or len(logs) > 2
     assert not torch.equal(weight, before)
     if missing:
         with pytest.raises(RuntimeError, match=r'batched_nms needs compiled .*docs/install.md'):

@@ -130,7 +130,7 @@ def test_two_iterations(student, teacher, tmp_path, request):
     torch.manual_seed(0)
     model, _ = build(scope, plain, tap, *teacher, tmp_path)
     model.train()
-    weight = list(model.get_submodule(tap).parameters())[0]
+    weight = next(model.get_submodule(tap).parameters())
     before = weight.clone()
     wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), 0.01))
     for _ in range(2):
