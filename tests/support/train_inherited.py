@@ -54,9 +54,7 @@ def changed(node, path=''):
         where = f'{path}.{key}'.strip('.')
         if key == 'data_root':
             yield f'{where}={value}'
-        elif key in SIZES and isinstance(
-            value, (tuple, list)
-        ):
+        elif key in SIZES and isinstance(value, (tuple, list)):
             yield f'{where}=(64,64)'
         elif isinstance(value, (dict, list, tuple)):
             yield from changed(value, where)
