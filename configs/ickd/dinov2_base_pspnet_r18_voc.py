@@ -1,5 +1,5 @@
 # DINOv2 ViT-B/14 -> PSPNet R18 on Pascal VOC 2012 with SBD, by inter-channel correlation on a grid:
-# the tokens of the teacher's last layer are laid out as a map. Tap, grid and weight are chosen here.
+# the tokens of the teacher's last layer, laid out as a map. Tap, grid and weight are chosen here.
 #
 #     python tools/train.py configs/ickd/dinov2_base_pspnet_r18_voc.py
 #

@@ -37,7 +37,7 @@ WITHIN = {
 WALKED = [f for f in FILES if f.parent.name != 'comparison' and f.stem not in WITHIN]
 
 
-def with_smaller_grids(model, largest=2):
+def with_smaller_grids(model, largest):
     """Cells no finer than the maps of the small images; the build has seen the real ones."""
     for pair in model.pairs:
         if hasattr(pair.loss, 'grid'):
@@ -105,15 +105,16 @@ def test_a_model_that_is_not_walked_alone_is_a_student(alone):
 def test_it_builds_trains_and_predicts(file, build):
     cfg = recipe(file)
     size = tuple(min(n, LARGEST) for n in image_size(cfg)[0])
-    if cfg.default_scope == 'mmdet':
-        size = (64, 64)  # necks want a multiple of 32
+    detects = cfg.default_scope == 'mmdet'
+    if detects:
+        size = (64, 64)  # necks want a multiple of 32, and maps are 2×2
     if file.stem.startswith('dinov2'):
         with_smaller_transformer(cfg)
     model = build(cfg)
     if getattr(model.data_preprocessor, 'size', None) is not None:
         model.data_preprocessor.size = size
     if 'teacher' in cfg.model:
-        with_smaller_grids(model)
+        with_smaller_grids(model, 1 if detects else 4)
         check_connectors(model, cfg)
     check_step(model, cfg, random_batch(cfg, 3, size))
     if 'teacher' in cfg.model:
@@ -122,7 +123,7 @@ def test_it_builds_trains_and_predicts(file, build):
         assert teacher
         assert not any(p.requires_grad or p.grad is not None for p in teacher)
         assert not any(m.training for m in model.teacher.model.modules())
-    if cfg.default_scope == 'mmdet' and missing_operator('batched_nms'):
+    if detects and missing_operator('batched_nms'):
         return
     model.eval()
     with torch.no_grad():
