@@ -39,7 +39,7 @@ def set_data_root(cfg: Config, folder: str) -> None:
 def _annotated(cfg: Config, loader: str) -> Iterator[tuple[dict, str]]:
     """Yield (metric, its config key) for the metrics of a loader that read an ``ann_file``."""
     key = loader.replace('dataloader', 'evaluator')
-    metrics = cfg.get(key) or ()
+    metrics: Any = cfg.get(key) or ()
     named = [(metrics, key)]
     if not isinstance(metrics, dict):
         named = [(metric, f'{key}[{n}]') for n, metric in enumerate(metrics)]

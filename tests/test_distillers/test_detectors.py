@@ -13,6 +13,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
 
 from ickd_mm.commands.benchmark.batches import random_batch
+from ickd_mm.commands.benchmark.steps import Steps
 from ickd_mm.features.dry_run import image_channels
 from ickd_mm.features.taps import Capture
 from ickd_mm.registry import MODELS
@@ -62,7 +63,7 @@ def detector(name):
     return model
 
 
-def build(student, ours, teacher, theirs, folder, **more):
+def config(student, ours, teacher, theirs, folder, **more):
     init_default_scope('mmdet')
     torch.manual_seed(0)
     teacher = ConfigDict(teacher, _scope_='mmdet')
@@ -72,9 +73,14 @@ def build(student, ours, teacher, theirs, folder, **more):
     model = dict(type='ickd_mm.FeatureDistiller', student=student, teacher=teacher, **more)
     model.update(teacher_ckpt=str(folder / 'teacher.pth'), pairs=dict(loss_icc=pair))
     steps = [dict(type='LoadAnnotations', with_mask='roi_head' in student)]
-    loader = dict(dataset=dict(pipeline=steps))
+    loader = dict(batch_size=2, dataset=dict(pipeline=steps))
+    optimizer = dict(optimizer=dict(type='SGD', lr=1e-4))
     cfg = dict(model=dict(model, input_size=SIZE), default_scope='mmdet', train_dataloader=loader)
-    cfg = Config(cfg)
+    return Config(dict(cfg, optim_wrapper=dict(type='OptimWrapper', **optimizer)))
+
+
+def build(*args, **more):
+    cfg = config(*args, **more)
     return MODELS.build(cfg.model).train(), random_batch(cfg, 2, SIZE)
 
 
@@ -112,6 +118,16 @@ def test_the_real_samples_reach_an_encoder(tmp_path):
     torch.testing.assert_close(ours, seen[tap])
     assert not torch.allclose(ours[0], blind[0])
     torch.testing.assert_close(ours[1], blind[1])
+
+
+def test_its_step_can_be_timed(tmp_path):
+    """The plain teacher gets the samples too, and images in its own normalisation."""
+    cfg = config(detector('YOLOX'), 'neck[0]', detector('DETR'), 'encoder:map', tmp_path)
+    steps = Steps(cfg, 'cpu', torch.contiguous_format)
+    steps.floor()
+    for part in steps.parts().values():
+        part()
+    assert steps.feature_error() < 1e-4
 
 
 def test_what_cannot_predict_here_is_refused():
