@@ -2,6 +2,8 @@
 STACK ?= openmmlab
 PYTHON ?= python3
 VENV := .venv/$(STACK)
+# mmdet is there for one of the two families.
+EXTRAS := $(STACK:onedl=onedl,mmdet),demo,dev,torchdistill
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.complete
 
@@ -67,5 +69,5 @@ $(STAMP): setup.cfg setup.py pyproject.toml constraints.txt
 	  echo "STACK must be openmmlab or onedl, got $(STACK)"; exit 2;; esac
 	@echo "Installing the stack $(STACK) into $(VENV): some minutes"
 	$(PYTHON) -m venv --clear $(VENV)
-	$(RUN) -m pip install -q -c constraints.txt -e '.[$(STACK),demo,dev,torchdistill]'
+	$(RUN) -m pip install -q -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $@

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -15,34 +17,36 @@ from ..wrappers import unwrapped
 from .arguments import end_processes, load_config
 
 LOADERS = ('test_dataloader',)
-VISUALIZER = dict(
-    type='mmseg.SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'
-)
+PAINTERS = {
+    'mmseg': ('BaseSegmentor', 'mmseg.SegVisualizationHook', 'mmseg.SegLocalVisualizer'),
+    'mmdet': ('BaseDetector', 'mmdet.DetVisualizationHook', 'mmdet.DetLocalVisualizer'),
+}
+"""Library -> the class of its models, the hook and the visualizer that paint their predictions."""
 TTA = dict(
     tta_pipeline="mmseg's configs/_base_/datasets/pascal_voc12.py (scales and flips are yours)",
     tta_model="mmseg's configs/_base_/default_runtime.py: tta_model = dict(type='SegTTAModel')",
 )
 
 
-def _segments(cfg: Config) -> bool:
-    """Tell whether a plain model is mmseg's, whatever scope and spelling its config has."""
+def _library(cfg: Config) -> str:
+    """Return which of ``PAINTERS`` a plain model is of, whatever its scope and spelling; or ''."""
     kind = cfg.model.type
     if isinstance(kind, str):
         scope = cfg.model.get('_scope_') or cfg.get('default_scope')
         with MODELS.switch_scope_and_registry(scope) as registry:
             kind = registry.get(kind)
-    try:
-        from mmseg.models import BaseSegmentor
-    except ImportError:
-        return False
-    return isinstance(kind, type) and issubclass(kind, BaseSegmentor)
+    for library, (base, _, _) in PAINTERS.items():
+        known: Any = getattr(sys.modules.get(f'{library}.models'), base, ())
+        if isinstance(kind, type) and issubclass(kind, known):
+            return library
+    return ''
 
 
 def prepare_testing(args: argparse.Namespace) -> tuple[Config, str | None]:
     """Read and check the config; return it with a plain model, and the teacher's weights.
 
     Raises:
-        ValueError: if label maps or pictures are asked of a model that does not segment.
+        ValueError: if label maps or pictures are asked of a model that cannot give them.
     """
     cfg = load_config(args)
     leave_out_absent_parts(cfg, LOADERS)
@@ -53,13 +57,21 @@ def prepare_testing(args: argparse.Namespace) -> tuple[Config, str | None]:
         cfg.model, weights = teacher_config(cfg.model, shared, cfg.get('default_scope'))
     else:
         cfg.model, cfg.load_from = student_config(cfg.model, shared), args.checkpoint
-    if (args.out or args.show_dir) and not _segments(cfg):
-        got = type_name(cfg.model)
-        raise ValueError(f'--out and --show-dir need a model of mmseg, got {got!r}: leave them out')
+    library = _library(cfg) if args.out or args.show_dir else ''
+    for option, able in (('out', ('mmseg',)), ('show_dir', tuple(PAINTERS))):
+        if getattr(args, option) and library not in able:
+            flag, got = option.replace('_', '-'), type_name(cfg.model)
+            raise ValueError(
+                f'--{flag} needs a model of {" or ".join(able)}, got {got!r}: leave it out'
+            )
     if args.show_dir:
-        hook = dict(type='mmseg.SegVisualizationHook', draw=True, interval=1)
-        cfg.merge_from_dict({'default_hooks.visualization': hook})
-        cfg.visualizer = cfg.get('visualizer') or VISUALIZER
+        _, hook, visualizer = PAINTERS[library]
+        painting = dict(type=hook, draw=True, interval=1)
+        cfg.merge_from_dict({'default_hooks.visualization': painting})
+        backends = [dict(type='LocalVisBackend')]
+        cfg.visualizer = cfg.get('visualizer') or dict(
+            type=visualizer, vis_backends=backends, name='visualizer'
+        )
         cfg.visualizer.save_dir = args.show_dir
     if args.tta:
         for key, source in TTA.items():

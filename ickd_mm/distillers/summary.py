@@ -16,7 +16,7 @@ def about_teacher(
     cfg = source.cfg
     cfg = cfg.backbone if cfg.type == 'ickd_mm.BackboneTeacher' else cfg
     name = source.origin or getattr(cfg.type, '__name__', cfg.type)
-    said = f'Teacher: {name!r} with {weights!r}{how}; {read.share()}'
+    said = f'Teacher: {name!r} with {weights!r}{how}; {read.share()}, {read.memory(options.dtype)}'
     if options.size is None:
         return said
     height, width = options.image_size((0, 0))

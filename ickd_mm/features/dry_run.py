@@ -79,14 +79,29 @@ def _whole(index: Tensor | None) -> list[Tensor | None]:
 def image_channels(model: BaseModel) -> int:
     """Return the number of channels of a model's images.
 
-    That is the number of its preprocessor's means if there are several, else the input channels
-    of the model's first convolution, else three.
+    That is the number of its preprocessor's means if there are several, else what its first
+    convolution takes, else three. A stem may lay pixels out as channels before that convolution
+    (YOLOX makes 12 of 3): its factor is measured.
     """
     mean = getattr(getattr(model, 'data_preprocessor', None), 'mean', None)
     if isinstance(mean, Tensor) and mean.shape[0] > 1:
         return mean.shape[0]
-    convolutions = (m for m in model.modules() if isinstance(m, nn.Conv2d))
-    return next((m.in_channels for m in convolutions), 3)
+    layers = ((name, m) for name, m in model.named_modules() if isinstance(m, nn.Conv2d))
+    name, first = next(layers, ('', None))
+    if first is None or first.in_channels in (1, 3):
+        return 3 if first is None else first.in_channels
+    return first.in_channels**2 // _arriving(model, Tap.parse(f'{name}:input'), first.in_channels)
+
+
+def _arriving(model: BaseModel, tap: Tap, channels: int) -> int:
+    """Return how many channels of images with ``channels`` a tap sees; all if it does not run."""
+    capture = Capture(model, [tap], 'model', stop=True)
+    with suppress(Exception), preserved_randomness(), _mode(model, training=False):
+        images = torch.zeros(1, channels, 64, 64, device=next(model.parameters()).device)
+        with torch.no_grad(), capture:
+            model(images, mode='tensor')
+        return capture[tap].shape[1]
+    return channels
 
 
 class _Progress:

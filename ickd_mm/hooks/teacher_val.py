@@ -18,6 +18,9 @@ from ..registry import HOOKS, MODELS
 from ..teachers.weights import restore
 
 SCORES = ('mIoU', 'accuracy/top1')
+PRECISION = 'mAP'
+"""How the names of detectors' scores end (coco/bbox_mAP, pascal_voc/mAP), which are from 0 to 1."""
+LEAST_PRECISION = 0.01
 
 
 def chance(classes: int) -> float:
@@ -37,6 +40,19 @@ def looks_like_chance(score: float, classes: int) -> bool:
     """
     level = chance(classes)
     return not score >= level + min(level / 2, (100 - level) / 10)
+
+
+def doubt(key: str, score: float, classes: int) -> str:
+    """Say why a score is no better than an untrained model's; nothing where it is, or is unknown.
+
+    Boxes that are anywhere have an average precision near 0, whatever the classes.
+    """
+    if key in SCORES and classes > 1 and looks_like_chance(score, classes):
+        level = f'up to {chance(classes):.2f} with {classes} classes'
+        return f'{key} {score:.2f}; always giving one answer scores {level}'
+    if key.endswith(PRECISION) and not score >= LEAST_PRECISION:
+        return f'{key} {score:.3f}; an untrained detector scores about 0'
+    return ''
 
 
 @HOOKS.register_module()
@@ -94,12 +110,6 @@ class TeacherValHook(Hook):
 
     def _warn(self, metrics: dict[str, Any], meta: dict[str, Any]) -> None:
         classes = len(meta.get('classes') or ())
-        for key in SCORES:
-            if key in metrics and classes > 1 and looks_like_chance(metrics[key], classes):
-                print_log(
-                    f'The teacher scores {key} {metrics[key]:.2f}; always giving one answer scores '
-                    f'up to {chance(classes):.2f} with {classes} classes. Are teacher, '
-                    'teacher_ckpt and its data_preprocessor the right ones?',
-                    'current',
-                    logging.WARNING,
-                )
+        for said in filter(None, (doubt(key, score, classes) for key, score in metrics.items())):
+            text = 'Are teacher, teacher_ckpt and its data_preprocessor the right ones?'
+            print_log(f'The teacher scores {said}. {text}', 'current', logging.WARNING)

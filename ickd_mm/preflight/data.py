@@ -21,10 +21,29 @@ CLASS_FOLDERS = ('ImageNet', 'CustomDataset')
 
 
 def set_data_root(cfg: Config, folder: str) -> None:
-    """Let every data set of every loader read from ``folder``."""
+    """Let every data set of every loader read from ``folder``, and their metrics too.
+
+    A metric's ``ann_file`` is moved where it lies in the folder of a data set (COCO's).
+    """
     for loader in LOADERS:
-        for node, _ in list(_datasets(cfg.get(loader), loader)):
+        nodes = [node for node, _ in _datasets(cfg.get(loader), loader)]
+        for metric, _ in _annotated(cfg, loader):
+            for root in {os.path.join(node['data_root'], '') for node in nodes}:
+                if metric['ann_file'].startswith(root):
+                    metric['ann_file'] = os.path.join(folder, metric['ann_file'][len(root) :])
+                    break
+        for node in nodes:
             node['data_root'] = folder
+
+
+def _annotated(cfg: Config, loader: str) -> Iterator[tuple[dict, str]]:
+    """Yield (metric, its config key) for the metrics of a loader that read an ``ann_file``."""
+    key = loader.replace('dataloader', 'evaluator')
+    metrics: Any = cfg.get(key) or ()
+    named = [(metrics, key)]
+    if not isinstance(metrics, dict):
+        named = [(metric, f'{key}[{n}]') for n, metric in enumerate(metrics)]
+    return ((m, k) for m, k in named if isinstance(m.get('ann_file'), str) and m['ann_file'])
 
 
 def trains_without_labels(cfg: Config) -> bool:
@@ -36,7 +55,8 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
     """Make sure that the data of the dataloaders under these keys exist in the expected layout.
 
     Looks for each data set's folder, and in it for the list file, the folders of ``data_prefix``
-    and, for class folders, at least one of them; for CIFAR, its files by their MD5 sums. Data that
+    and, for class folders, at least one of them; for CIFAR, its files by their MD5 sums; for what a
+    metric reads beside them (COCO's annotations). Data that
     download themselves are skipped, and so are labels that nothing reads: masks in training
     without labels, class folders with ``with_label=False``. The config is not changed.
 
@@ -56,6 +76,9 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
             _check_layout(cfg, node, key, labelled)
             if faults := list(_faulty_files(node, _kind(node, scope))):
                 raise _missing(cfg, key, f'data_root: {", ".join(faults)}')
+        for metric, key in _annotated(cfg, loader):
+            if '://' not in metric['ann_file'] and not Path(metric['ann_file']).is_file():
+                raise _missing(cfg, key, f"ann_file: no file '{metric['ann_file']}'")
 
 
 def check_teacher(cfg: Config) -> None:

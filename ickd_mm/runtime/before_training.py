@@ -24,6 +24,7 @@ from ..preflight.labels import (
 from ..randomness import preserved_randomness
 from ..wrappers import unwrapped
 from .samples import NamingPipeline, leaves
+from .stack import missing_operator
 
 
 def single_image_batches(loader: DataLoader) -> str:
@@ -81,7 +82,25 @@ def _check_training(runner: Runner, loop: Any) -> None:
     _check_pairs(runner, loop.dataloader)
 
 
+def check_suppression(model: Any) -> None:
+    """Make sure that a detector can predict, where it suppresses boxes by an operator of mmcv.
+
+    Raises:
+        RuntimeError: if mmcv has no such operator, with what to do.
+    """
+    missing = missing_operator('batched_nms')
+    for path, part in model.named_modules() if missing else ():
+        if 'nms' in (getattr(part, 'test_cfg', None) or ()):
+            name = path or type(getattr(model, 'student', model)).__name__
+            raise RuntimeError(
+                f'{name}.test_cfg has nms, so that the model can train here, but neither validate '
+                f'nor test: {missing} To train without validation, set val_dataloader, val_cfg and '
+                'val_evaluator to None'
+            )
+
+
 def _check_evaluation(runner: Runner, loop: Any) -> None:
+    check_suppression(unwrapped(runner.model))
     metrics = getattr(getattr(loop, 'evaluator', None), 'metrics', ())
     _warn(evaluation_conflicts(unwrapped(runner.model), metrics))
     _mask_readers(loop, {m.ignore_index for m in metrics if hasattr(m, 'ignore_index')})

@@ -28,31 +28,56 @@ class _MissingOps(ModuleType):
 
     __path__: ClassVar[list[str]] = []
 
+    def __init__(self, name: str, distribution: str) -> None:
+        super().__init__(name)
+        self._distribution = distribution
+
+    def _refusal(self, name: str) -> str:
+        return (
+            f'mmcv.ops.{name} needs compiled operators, and this environment has '
+            f'{self._distribution} without them. Install an mmcv that was built for your torch '
+            '(docs/install.md says how), or use a model without this operator.'
+        )
+
     def __getattr__(self, name: str) -> type:
         if name.startswith('__'):
             raise AttributeError(name)
+        message = self._refusal(name)
 
         def refuse(*args: Any, **kwargs: Any) -> None:
-            raise RuntimeError(
-                f'mmcv.ops.{name} needs compiled operators, and this environment has mmcv-lite. '
-                'Install the full mmcv built for your torch, or use a model without this operator.'
-            )
+            raise RuntimeError(message)
 
-        op = type(name, (), {'__new__': refuse, '__module__': 'mmcv.ops'})
+        if name.startswith('RoI'):  # they have no weights: a model with one runs up to it
+            from torch import nn
+
+            made: dict[str, Any] = {'__init__': lambda self, *_, **__: nn.Module.__init__(self)}
+            op = type(name, (nn.Module,), {**made, 'forward': refuse, '__module__': 'mmcv.ops'})
+        else:
+            op = type(name, (), {'__new__': refuse, '__module__': 'mmcv.ops'})
         setattr(self, name, op)
         return op
 
 
 def provide_mmcv_ops() -> None:
-    """mmcv-lite 2.1.0 with mmsegmentation 1.2.2, which imports ``mmcv.ops`` unguarded.
+    """mmcv-lite 2.1.0, and the wheel of onedl-mmcv 2.3.6 on PyPI.
 
-    mmcv-lite ships the folder without its compiled part, so importing it fails. A
-    placeholder lets models that need none of these operators build and train.
+    Both ship the folder ``mmcv/ops`` without its compiled part, so importing it fails, but
+    mmsegmentation 1.2.2 and onedl-mmdetection 3.5.1 import it unguarded. A placeholder lets models
+    that need none of these operators build and train.
     """
     if 'mmcv.ops' in sys.modules or not _has('mmcv') or _has('mmcv._ext'):
         return
-    if _has_distribution('mmcv-lite'):
-        sys.modules['mmcv.ops'] = _MissingOps('mmcv.ops')
+    for distribution in filter(_has_distribution, ('mmcv-lite', 'onedl-mmcv')):
+        ops = sys.modules['mmcv.ops'] = _MissingOps('mmcv.ops', distribution)
+        for file in Path(_module_folder('mmcv'), 'ops').glob('*.py'):
+            if file.stem != '__init__':  # from mmcv.ops.nms import batched_nms
+                sys.modules[f'mmcv.ops.{file.stem}'] = ops
+
+
+def missing_operator(name: str) -> str:
+    """Say what to do about an operator of ``mmcv.ops`` that is not there; '' where it is."""
+    ops = sys.modules.get('mmcv.ops')
+    return ops._refusal(name) if isinstance(ops, _MissingOps) else ''
 
 
 def _module_folder(package: str) -> str:

@@ -160,8 +160,17 @@ class FrozenTeacher:
             return ([sample.to(images.device) for sample in made_samples(len(images), size)],)
         return (completed(data_samples, size, resized=self.options.size is not None),)
 
-    def resized(self, images: Tensor) -> Tensor:
-        """Return the student's images in the size that the teacher gets."""
+    def taken(self, images: Tensor, data_samples: Any = None) -> tuple[Tensor, tuple]:
+        """Return what the teacher takes of the student's batch.
+
+        That is the images in its own size and normalisation, and what its model is given beside
+        them: nothing, or the data samples.
+        """
+        images = self._resized(images)
+        samples = self._samples(images, data_samples)
+        return images if self.renormalize is None else self.renormalize(images), samples
+
+    def _resized(self, images: Tensor) -> Tensor:
         size = self.options.image_size((images.shape[-2], images.shape[-1]))
         if size == images.shape[-2:]:
             return images
@@ -173,11 +182,8 @@ class FrozenTeacher:
 
         A teacher that cannot run on images alone gets ``data_samples``, the student's.
         """
-        images = self.resized(images)
-        samples = self._samples(images, data_samples)
+        images, samples = self.taken(images, data_samples)
         device, dtype = images.device.type, self.options.torch_dtype
-        if self.renormalize is not None:
-            images = self.renormalize(images)
         images = images.to(memory_format=self._layout)
         precision: AbstractContextManager = nullcontext()
         if dtype is not None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
 from ..features.taps import Capture
+from .options import DTYPES
 
 
 class NeededWeights(TorchDispatchMode):
@@ -69,3 +71,10 @@ class NeededWeights(TorchDispatchMode):
         needed, sizes = self.names(), {n: p.numel() for n, p in self._model.named_parameters()}
         ran = sum(size for name, size in sizes.items() if name in needed)
         return f'{ran:,} of its {sum(sizes.values()):,} parameters run'
+
+    def memory(self, dtype: str | None) -> str:
+        """Say how much memory all of the model's weights take in ``dtype``; None: in their own."""
+        kinds = {p.dtype for p in self._model.parameters()}
+        kind = DTYPES[dtype] if dtype else next(iter(kinds), torch.float32)
+        count = sum(p.numel() for p in self._model.parameters())
+        return f'its weights take {count * kind.itemsize / 2**20:.1f} MiB in {str(kind)[6:]}'

@@ -1,5 +1,6 @@
 """Four images in the layout of each data set that the recipes read."""
 
+import json
 import pickle
 
 import numpy as np
@@ -7,7 +8,7 @@ from PIL import Image
 
 
 def make_data(root):
-    """Write the folders ``voc``, ``imagenet``, ``cifar100`` and ``fashionmnist``."""
+    """Write the folders ``voc``, ``imagenet``, ``cifar100``, ``fashionmnist`` and ``coco``."""
     rng = np.random.default_rng(0)
     masks = ('SegmentationClass', 'SegmentationClassAug')
     for folder in ('JPEGImages', 'unlabelled', *masks, 'ImageSets/Segmentation'):
@@ -39,4 +40,27 @@ def make_data(root):
             numbers = np.array([2048 + len(shape), *shape], '>i4').tobytes()
             values = rng.integers(0, 10, shape, np.uint8).tobytes()
             (root / f'fashionmnist/{split}-{kind}-ubyte').write_bytes(numbers + values)
+    make_coco(root / 'coco')
+    return root
+
+
+def make_coco(root, size=64):
+    """Write four images, each with a box of a person and one of a bicycle, for both splits."""
+    rng = np.random.default_rng(1)
+    (root / 'annotations').mkdir(parents=True)
+    kinds = [dict(id=1, name='person'), dict(id=2, name='bicycle')]
+    for split in ('train2017', 'val2017'):
+        (root / split).mkdir()
+        images, boxes = [], []
+        for n in range(4):
+            pixels = rng.integers(0, 256, (size, size, 3), np.uint8)
+            Image.fromarray(pixels).save(root / split / f'{n}.jpg')
+            images.append(dict(id=n, file_name=f'{n}.jpg', width=size, height=size))
+            for kind in (1, 2):
+                x, y, side = 4 * n + 8 * kind, 4 + 8 * kind, size // 2
+                corners = [x, y, x + side, y, x + side, y + side, x, y + side]
+                box = dict(bbox=[x, y, side, side], area=side**2, segmentation=[corners], iscrowd=0)
+                boxes.append(dict(box, id=len(boxes) + 1, image_id=n, category_id=kind))
+        made = dict(images=images, annotations=boxes, categories=kinds)
+        (root / f'annotations/instances_{split}.json').write_text(json.dumps(made))
     return root

@@ -20,14 +20,21 @@ from mmengine.config import Config
 
 FOREIGN = "_base_ = __import__('ickd_mm') and 'ickd_mm::{}'\n"  # in tools that do not import it
 LIBRARIES = ('mmpretrain.apis', 'mmseg.apis', 'pandas', 'pylab', 'torch._dynamo', 'torchvision')
+LIBRARIES += ('mmdet.apis',) if find_spec('mmdet') else ()
+R18 = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'
+SMALLER = {R18.replace('r18', 'r101'): R18}  # tests/test_configs/test_walk.py builds the large one
+SIZES = ('crop_size', 'img_scale', 'scale', 'size')
 FEW = dict(batch_size=2, num_workers=0, persistent_workers=False)
 
 
 def options(cfg, data):
     """Command-line values that point a config at made-up files and make the run short."""
-    from walk_inherited import LOADERS, small
+    from walk_inherited import LOADERS, small, validates
 
-    loaders = {key: small(cfg[key], data) for key in LOADERS}
+    keys = LOADERS if validates(cfg) else ['train_dataloader']
+    loaders = {key: small(cfg[key], data) for key in keys}
+    if not validates(cfg):
+        yield from ('val_dataloader=None', 'val_evaluator=None', 'val_cfg=None')
     yield from (f'{loader}.{key}={value}' for loader in loaders for key, value in FEW.items())
     yield from ('default_hooks.logger.interval=1', 'model.teacher_ckpt=teacher.pth')
     iterations = 'max_iters' in cfg.train_cfg
@@ -37,6 +44,9 @@ def options(cfg, data):
     if 'decode_head' in cfg.model.student:
         yield 'model.student.data_preprocessor.size=(64,64)'
         yield 'model.student.pretrained=None'
+    if cfg.default_scope == 'mmdet':
+        yield f'model.teacher={cfg.model.teacher}'
+        yield from ('model.student.backbone.init_cfg=None', 'model.pairs.loss_icc.loss.grid=1')
 
 
 def changed(node, path=''):
@@ -45,7 +55,7 @@ def changed(node, path=''):
         where = f'{path}.{key}'.strip('.')
         if key == 'data_root':
             yield f'{where}={value}'
-        elif key in ('crop_size', 'size', 'scale') and isinstance(value, (tuple, list)):
+        elif key in SIZES and isinstance(value, (tuple, list)):
             yield f'{where}=(64,64)'
         elif isinstance(value, (dict, list, tuple)):
             yield from changed(value, where)
@@ -93,6 +103,7 @@ def main():
     take_short_cuts()
     codes = {}
     for number, cfg in enumerate(cfgs):
+        cfg.model.teacher = SMALLER.get(cfg.model.teacher, cfg.model.teacher)
         teacher = ModelSource.read(cfg.model.teacher, 'teacher').build('teacher')
         torch.save(dict(state_dict=teacher.state_dict()), 'teacher.pth')
         dry_run(teacher, (64, 64), nullcontext())  # a first time takes long, and is remembered

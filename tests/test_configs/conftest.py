@@ -60,7 +60,8 @@ class Zoo:
         self.asked.append(url)
         first = torch.randn(32, 3, 3, 3)  # of ResNetV1c and MobileNetV2; then of ResNet
         state = {'stem.0.weight': first, 'backbone.conv1.conv.weight': first}
-        state['backbone.conv1.weight'] = torch.randn(64, 3, 7, 7)
+        state['backbone.conv1.weight'] = state['conv1.weight'] = torch.randn(64, 3, 7, 7)
+        state['backbone.stem.0.conv.weight'] = torch.randn(12, 3, 3, 3)  # of RTMDet-tiny
         torch.save(dict(meta={}, state_dict=state), target)
 
 

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 from mmengine.hub import get_config
-from support.recipes import BY_NAME, FILES, ROOT, name, recipe
+from support.recipes import BY_NAME, EVERY, FILES, ROOT, name, recipe
 from support.repository import REPO
 
 import ickd_mm  # noqa: F401
@@ -11,11 +11,12 @@ import ickd_mm  # noqa: F401
 INDEX = yaml.safe_load((REPO / 'model-index.yml').read_text())['Import']
 METAFILES = {path: yaml.safe_load((REPO / path).read_text()) for path in INDEX}
 ROWS = [row for metafile in METAFILES.values() for row in metafile['Models']]
+READABLE = [row for row in ROWS if BY_NAME.get(row['Name']) in [None, *FILES]]
 
 
 def test_every_config_has_one_row_and_every_row_its_config():
     listed = [row['Config'] for row in ROWS]
-    assert sorted(listed) == sorted(file.relative_to(REPO).as_posix() for file in FILES)
+    assert sorted(listed) == sorted(file.relative_to(REPO).as_posix() for file in EVERY)
 
 
 def test_every_metafile_is_in_the_index():
@@ -31,7 +32,7 @@ def test_collections(path):
         assert (REPO / collection['README']).is_file()
 
 
-@pytest.mark.parametrize('row', ROWS, ids=lambda row: row['Name'])
+@pytest.mark.parametrize('row', READABLE, ids=lambda row: row['Name'])
 def test_a_row_has_the_standard_fields_as_its_config_has_them(row):
     assert REPO / row['Config'] == BY_NAME[row['Name']]
     assert set(row) <= {

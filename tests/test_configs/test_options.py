@@ -73,7 +73,7 @@ def test_one_option_changes_one_value(file, key):
 @pytest.mark.parametrize('file', FILES, ids=name)
 def test_one_option_changes_the_schedule(file):
     key = f'train_cfg.{schedule_length(recipe(file))}'
-    assert changed(file, f'{key}=12') == {key: 12}
+    assert changed(file, f'{key}=13') == {key: 13}
 
 
 @pytest.mark.parametrize('file', FILES, ids=name)

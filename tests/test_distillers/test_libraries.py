@@ -4,12 +4,13 @@ import copy
 
 import pytest
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
 from support.models import VIT, batch
 from support.repository import model_config
 
+from ickd_mm.commands.benchmark.batches import random_batch
 from ickd_mm.preflight.model_source import read_student, read_teacher, teacher_config
 from ickd_mm.registry import MODELS
 
@@ -22,12 +23,52 @@ CLASSIFIER.update(PREPROCESSOR)
 TRANSFORMER = dict(VIT['backbone'], type='mmpretrain.VisionTransformer')
 TIMM = dict(type='mmpretrain.TIMMBackbone', model_name='resnet18', features_only=True)
 TIMM_CLASSIFIER = dict(type='mmpretrain.TimmClassifier', model_name='resnet18', num_classes=10)
+HUGGING_FACE = dict(type='mmpretrain.HuggingFaceClassifier', model_name='', pretrained=False)
 STUDENTS = {
     'mmseg': ('mmseg', SEGMENTER, 'backbone.layer4'),
     'mmpretrain': ('mmpretrain', CLASSIFIER, 'backbone.layer4'),
     'mmpretrain in a config of mmseg': ('mmseg', CLASSIFIER, 'backbone.layer4'),
     'timm': ('mmpretrain', TIMM_CLASSIFIER | PREPROCESSOR, 'model.layer4'),
+    'Hugging Face': ('mmpretrain', HUGGING_FACE | PREPROCESSOR, 'model.resnet.encoder.stages.1'),
 }
+
+
+RETINANET = dict(
+    _scope_='mmdet',
+    type='RetinaNet',
+    data_preprocessor=dict(type='DetDataPreprocessor', mean=[9.0] * 3, std=[255.0] * 3),
+    backbone=dict(type='ResNet', depth=18, base_channels=8, frozen_stages=-1),
+    neck=dict(type='FPN', in_channels=[8, 16, 32, 64], start_level=1, out_channels=16, num_outs=5),
+    bbox_head=dict(
+        type='RetinaHead',
+        num_classes=3,
+        in_channels=16,
+        stacked_convs=1,
+        feat_channels=16,
+        anchor_generator=dict(type='AnchorGenerator', octave_base_scale=4, scales_per_octave=1,
+                              ratios=[1.0], strides=[8, 16, 32, 64, 128]),
+        bbox_coder=dict(type='DeltaXYWHBBoxCoder'),
+        loss_cls=dict(type='FocalLoss'),
+        loss_bbox=dict(type='L1Loss'),
+    ),
+    train_cfg=dict(
+        assigner=dict(type='MaxIoUAssigner', pos_iou_thr=0.5, neg_iou_thr=0.4),
+        sampler=dict(type='PseudoSampler'),
+        allowed_border=-1,
+        pos_weight=-1,
+    ),
+)  # fmt: skip
+STUDENTS['mmdet'] = 'mmdet', RETINANET, 'backbone.layer4'
+
+
+@pytest.fixture(scope='session')
+def hugging_face(tmp_path_factory):
+    """A folder with the config of a small ResNet of Hugging Face's library."""
+    transformers = pytest.importorskip('transformers')
+    folder = tmp_path_factory.mktemp('hugging_face')
+    sizes = dict(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type='basic')
+    transformers.ResNetConfig(num_labels=10, **sizes).save_pretrained(folder)
+    return str(folder)
 
 
 def bare(model, **more):
@@ -42,12 +83,16 @@ TEACHERS = {
     'a backbone of mmpretrain': (TRANSFORMER, 'backbone[0]'),
     'a backbone of timm': (TIMM, 'backbone[4]'),
     'timm': (TIMM_CLASSIFIER, 'model.layer4'),
+    'mmdet': (bare(RETINANET), 'neck[0]'),
+    'Hugging Face': (HUGGING_FACE, 'model.resnet.encoder.stages.1'),
 }
 
 
 def labelled(student):
     if student is SEGMENTER:
         return batch()
+    if student is RETINANET:
+        return random_batch(Config(dict(model=student)), 2, (64, 64))
     from mmpretrain.structures import DataSample
 
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
@@ -72,15 +117,20 @@ def build(scope, student, ours, teacher, theirs, folder, **more):
 
 @pytest.mark.parametrize('student', STUDENTS.values(), ids=STUDENTS)
 @pytest.mark.parametrize('teacher', TEACHERS.values(), ids=TEACHERS)
-def test_two_iterations(student, teacher, tmp_path):
+def test_two_iterations(student, teacher, tmp_path, request):
     """The teacher is a dict without a preprocessor, so that it gets the student's."""
     if 'timm' in f'{student} {teacher}'.lower():
         pytest.importorskip('timm')
+    if 'RetinaNet' in f'{student} {teacher}':
+        pytest.importorskip('mmdet')
     scope, plain, tap = student
+    for model in (plain, teacher[0]):
+        if model['type'] == HUGGING_FACE['type']:
+            model['model_name'] = request.getfixturevalue('hugging_face')
     torch.manual_seed(0)
     model, _ = build(scope, plain, tap, *teacher, tmp_path)
     model.train()
-    weight = model.get_submodule(tap)[1].conv2.weight
+    weight = next(model.get_submodule(tap).parameters())
     before = weight.clone()
     wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), 0.01))
     for _ in range(2):

@@ -10,8 +10,11 @@ def count(part):
     return sum(p.numel() for p in part.parameters())
 
 
-@pytest.mark.parametrize('named', [True, False])
-def test_every_line(distiller_cfg, scope, named):
+@pytest.mark.parametrize(
+    ('named', 'run', 'size', 'dtype'), [(True, 'bf16', 2, 'bfloat16'), (False, None, 4, 'float32')]
+)
+def test_every_line(distiller_cfg, scope, named, run, size, dtype):
+    distiller_cfg.teacher_run = dict(dtype=run)
     if named:
         distiller_cfg.teacher = str(TEACHER)
     between = dict(distiller_cfg.pairs.loss_icc)
@@ -22,7 +25,8 @@ def test_every_line(distiller_cfg, scope, named):
     runs = count(teacher) - count(teacher.decode_head.conv_seg)
     assert model.summary().splitlines() == [
         f"Teacher: '{TEACHER if named else 'EncoderDecoder'}' with "
-        f"'{distiller_cfg.teacher_ckpt}'; {runs:,} of its {count(teacher):,} parameters run",
+        f"'{distiller_cfg.teacher_ckpt}'; {runs:,} of its {count(teacher):,} parameters run, "
+        f'its weights take {count(teacher) * size / 2**20:.1f} MiB in {dtype}',
         'loss_icc: student backbone.layer4 (N, 64, 16, 16) -> ConvConnector | teacher '
         f'backbone.layer4 (N, 192, 16, 16) | {model.losses.loss_icc}',
         'loss_head: student decode_head.bottleneck (N, 16, 16, 16) -> ConvConnector | teacher '

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.model import BaseModel
 from support.models import batch
 from support.repository import REPO
 from torch import nn
@@ -63,6 +64,21 @@ def test_the_channels_of_the_images(mean, first, channels):
     model = nn.Sequential(nn.Conv2d(first, 7, 1), nn.Conv2d(7, 2, 1))
     model.data_preprocessor = preprocessor
     assert image_channels(model) == channels
+
+
+@pytest.mark.parametrize('before', [nn.PixelUnshuffle(2), nn.Upsample(scale_factor=2)])
+def test_a_stem_that_makes_channels_of_pixels(before):
+    """YOLOX's first convolution takes 12 channels, of images that have 3."""
+
+    class Stemmed(BaseModel):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.conv = before, nn.Conv2d(12, 2, 1)
+
+        def forward(self, inputs, data_samples=None, mode='tensor'):
+            return self.conv(self.stem(inputs))
+
+    assert image_channels(Stemmed()) == (3 if isinstance(before, nn.PixelUnshuffle) else 12)
 
 
 def test_asking_for_randomness_of_gpus_that_are_not_used_is_left_out(monkeypatch):

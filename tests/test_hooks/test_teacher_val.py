@@ -8,7 +8,7 @@ from support.forking import train
 from support.repository import ICKD, REPO, TEACHER
 from support.tools import load, run_tool, scalars, succeed
 
-from ickd_mm.hooks.teacher_val import chance, looks_like_chance
+from ickd_mm.hooks.teacher_val import chance, doubt, looks_like_chance
 from ickd_mm.preflight.model_source import teacher_config
 
 
@@ -20,6 +20,25 @@ def test_where_chance_ends(classes, below, above):
     assert looks_like_chance(below, classes)
     assert not looks_like_chance(above, classes)
     assert looks_like_chance(float('nan'), classes)
+
+
+@pytest.mark.parametrize(
+    ('key', 'score', 'said'),
+    [
+        ('mIoU', 9.0, 'mIoU 9.00; always giving one answer scores up to 9.09 with 11 classes'),
+        ('mIoU', 40.0, ''),
+        ('coco/bbox_mAP', 0.004, 'coco/bbox_mAP 0.004; an untrained detector scores about 0'),
+        (
+            'pascal_voc/mAP',
+            float('nan'),
+            'pascal_voc/mAP nan; an untrained detector scores about 0',
+        ),
+        ('coco/bbox_mAP', 0.02, ''),
+        ('coco/bbox_mAP_s', 0.0, ''),
+    ],
+)
+def test_what_is_doubted(key, score, said):
+    assert doubt(key, score, 11) == said
 
 
 @pytest.mark.parametrize('classes', [2, 5, 11])

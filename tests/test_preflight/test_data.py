@@ -6,6 +6,7 @@ from typing import ClassVar
 import pytest
 from mmengine.config import Config
 from mmengine.registry import DATASETS
+from support.made_data import make_coco
 from support.repository import REPO
 
 from ickd_mm.preflight.data import (
@@ -257,3 +258,22 @@ def test_labels_that_nothing_reads_are_not_asked_for(tmp_path):
     cfg.model.supervised = True
     with pytest.raises(FileNotFoundError, match=r'^train_.*masks'):
         check_data(cfg, ('train_dataloader',))
+
+
+def test_annotations_of_a_metric_move_with_the_data_and_are_looked_for(tmp_path):
+    make_coco(tmp_path)
+    dataset = dict(type='CocoDataset', ann_file='annotations/instances_val2017.json')
+    dataset.update(data_root='data/coco/', data_prefix=dict(img='val2017/'), pipeline=[])
+    metric = dict(type='CocoMetric', ann_file='data/coco/annotations/instances_val2017.json')
+    other = dict(type='CocoMetric', ann_file='elsewhere/val.json')
+    cfg = Config(
+        dict(val_dataloader=dict(dataset=dataset), val_evaluator=[metric, other, dict(type='A')])
+    )
+    set_data_root(cfg, str(tmp_path))
+    moved, kept, _ = cfg.val_evaluator
+    assert moved.ann_file == str(tmp_path / 'annotations/instances_val2017.json')
+    assert kept.ann_file == 'elsewhere/val.json'
+    with pytest.raises(FileNotFoundError, match=r"val_evaluator\[1\].ann_file: no file 'elsewhere"):
+        check_data(cfg, ('val_dataloader',))
+    set_data_root(cfg, str(tmp_path / 'deeper'))  # below the old folder
+    assert moved.ann_file == str(tmp_path / 'deeper/annotations/instances_val2017.json')

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib import metadata
+from importlib.util import find_spec
 
 import pytest
 
@@ -22,30 +23,36 @@ def test_every_model_of_both_packages_can_be_imported():
 
 
 def test_a_missing_operator_explains_itself_when_used():
-    ops = stack._MissingOps('mmcv.ops')
+    ops = stack._MissingOps('mmcv.ops', 'mmcv-lite')
     from torch import nn
 
     assert not isinstance(nn.Identity(), ops.DeformConv2d)
-    with pytest.raises(RuntimeError, match=r'mmcv.ops.point_sample needs compiled operators'):
+    said = r'point_sample needs compiled operators, and this environment has mmcv-lite without them'
+    with pytest.raises(RuntimeError, match=said):
         ops.point_sample(1, 2)
+    with pytest.raises(RuntimeError, match='DeformConv2d needs compiled'):
+        ops.DeformConv2d(3, 3)
+    extractor = ops.RoIAlign(spatial_scale=0.25, output_size=7)  # of a model that ends before it
+    assert not list(extractor.parameters())
+    with pytest.raises(RuntimeError, match='RoIAlign needs compiled'):
+        extractor(1, 2)
     with pytest.raises(AttributeError):
         ops.__wrapped__  # noqa: B018
 
 
 @pytest.mark.slow
-def test_the_placeholder_is_for_mmcv_lite_alone_and_mmengine_knows_that_it_is_none():
-    try:
-        metadata.distribution('mmcv-lite')
-        lite = True
-    except metadata.PackageNotFoundError:
-        lite = False
+def test_the_placeholder_is_for_an_mmcv_without_operators_alone_and_mmengine_knows():
     out = python(
-        'import ickd_mm; from mmengine.utils.dl_utils import mmcv_full_available; '
-        "import importlib.util, sys; found = importlib.util.find_spec('mmcv._ext') is not None; "
-        'assert mmcv_full_available() is found; '
-        "print(type(sys.modules.get('mmcv.ops')).__name__)"
+        'import ickd_mm, sys; from ickd_mm.runtime.stack import missing_operator; '
+        "print(type(sys.modules.get('mmcv.ops')).__name__, bool(missing_operator('nms'))); "
+        'from mmcv.ops.nms import batched_nms; print(batched_nms.__module__); '
+        'from mmengine.utils.dl_utils import mmcv_full_available; '
+        'print(mmcv_full_available())'
     )
-    assert out.strip() == ('_MissingOps' if lite else 'NoneType')
+    if find_spec('mmcv._ext') is None:
+        assert out.split() == ['_MissingOps', 'True', 'mmcv.ops', 'False']
+    else:
+        assert out.split() == ['NoneType', 'False', 'mmcv.ops.nms', 'True']
 
 
 @pytest.mark.parametrize('name', ['mmseg', 'mmpretrain', 'ickd_mm'])

@@ -3,12 +3,11 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
 from importlib import metadata
 
 import pytest
 import torch
+from support.plainly import run_plainly
 from support.repository import ICKD, REPO, STUDENT, TEACHER
 from support.tools import load, run_tool, succeed, train
 
@@ -29,28 +28,7 @@ def is_lite():
     return any(d.metadata['Name'] == 'mmcv-lite' for d in metadata.distributions())
 
 
-# Plain mmseg in a process that cannot import ickd_mm. mmcv-lite has no mmcv.ops, which mmseg
-# imports unguarded; whoever runs plain mmseg has closed that gap (here: by an empty stand-in).
-REFUSE = """
-import sys, types
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split('.')[0] == 'ickd_mm':
-            raise ModuleNotFoundError(name)
-sys.meta_path.insert(0, Refuse())
-import importlib.util
-if importlib.util.find_spec('mmcv._ext') is None:
-    ops = types.ModuleType('mmcv.ops')
-    ops.__getattr__ = lambda name: type(name, (), {}) if name[0] != '_' else None
-    sys.modules['mmcv.ops'] = ops
-import torch
-"""
-# Transforms import torchvision, whose build may be another than torch's.
 ALONE = """
-operators = torch.library.Library('torchvision', 'FRAGMENT')
-if not hasattr(torch.ops.torchvision, 'nms'):
-    operators.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
-    operators.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
 from mmseg.apis import MMSegInferencer, init_model
 image = torch.arange(64 * 64 * 3).reshape(64, 64, 3).numpy().astype('uint8')
 found = []
@@ -72,10 +50,7 @@ def plain(distilled, tmp_path_factory):
     run, folder = distilled[1] / 'iter_6.pth', tmp_path_factory.mktemp('plain')
     files = folder / 'student.py', folder / 'student.pth', run
     succeed(run_tool(REPO / 'tools/export_student.py', run, files[1], '--config'))
-    command = [sys.executable, '-c', REFUSE + ALONE, *map(str, files)]
-    env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=env)
-    assert done.returncode == 0, done.stderr[-800:]
+    done = run_plainly(ALONE, *files, cwd=folder)
     assert 'unexpected key' not in done.stdout + done.stderr
     return folder
 

@@ -67,6 +67,7 @@ class Steps:
         self.batch = random_batch(cfg, self.images, config_image_size(cfg)[0])
         data = self.alone.data_preprocessor(dict(self.batch), True)
         self.inputs: torch.Tensor = data['inputs'].to(memory_format=layout)
+        self.samples = data['data_samples']
 
     def _train(self, model: BaseModel) -> None:
         model.train_step(dict(self.batch), self.wrappers[model])  # a step leaves its batch as it is
@@ -81,7 +82,8 @@ class Steps:
         taps = [pair.teacher for pair in self.distiller.pairs]
         capture = Capture(self.teacher, taps, 'teacher', stop=True)
         with self.wrappers[self.alone].optim_context(self.alone), capture as seen:
-            self.teacher(self.distiller.teacher.resized(self.inputs), mode='tensor')
+            images, samples = self.distiller.teacher.taken(self.inputs, self.samples)
+            self.teacher(images, *samples, mode='tensor')
         return seen
 
     @torch.no_grad()
@@ -89,7 +91,7 @@ class Steps:
         """Return the largest ‖difference‖ / ‖feature‖ of the distiller's teacher and the plain."""
         plain = self.plain_teacher()
         with self.wrappers[self.distiller].optim_context(self.distiller):
-            ours = self.distiller.teacher(self.inputs)
+            ours = self.distiller.teacher(self.inputs, self.samples)
         return max(((x - plain[tap]).norm() / plain[tap].norm()).item() for tap, x in ours.items())
 
     def floor(self) -> None:
@@ -111,10 +113,10 @@ class Steps:
         """Return the parts of the distiller's step, each to be timed by itself."""
         context = self.wrappers[self.distiller].optim_context
         with torch.no_grad(), context(self.distiller):
-            wanted = self.distiller.teacher(self.inputs)
+            wanted = self.distiller.teacher(self.inputs, self.samples)
             taps = [pair.student for pair in self.distiller.pairs]
-            with Capture(self.alone, taps, 'student') as seen:
-                self.alone(self.inputs, mode='tensor')
+            with Capture(self.alone, taps, 'student', stop=True) as seen:
+                self.alone(self.inputs, self.samples, mode='tensor')
         made = []
         for pair in self.distiller.pairs:
             feature = seen[pair.student].detach().clone().requires_grad_()
@@ -136,6 +138,6 @@ class Steps:
 
         def teacher() -> None:
             with context(self.distiller):
-                self.distiller.teacher(self.inputs)
+                self.distiller.teacher(self.inputs, self.samples)
 
         return dict(teacher=teacher, student=self.student, connectors=connectors, losses=losses)
