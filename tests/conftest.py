@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
+from support.older import skip_what_is_not_there
 from support.quick import make_quick, pass_over
 from support.repository import ICKD, REPO, TEACHER, data_options, model_config
 from support.sharing import shared_folder
@@ -28,6 +29,7 @@ def pytest_collection_modifyitems(items):
     """Put files that start processes first: two workers then end at about the same time."""
     slow = {item.path for item in items if item.get_closest_marker('slow')}
     items.sort(key=lambda item: item.path not in slow)
+    skip_what_is_not_there(items)
 
 
 def build_wheel(folder):
