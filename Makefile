@@ -1,13 +1,18 @@
-# make demo | demo-full | test | test-fast | gpu-report | lint | docs | package | setup      STACK=openmmlab (default) or STACK=onedl
+# make demo | demo-full | test | test-core | test-fast | gpu-report | lint | docs | package | setup
+# STACK=openmmlab (default), onedl, or torch21 with PYTHON=python3.9 or 3.10 (docs/environments.md)
 STACK ?= openmmlab
 PYTHON ?= python3
 VENV := .venv/$(STACK)
-# mmdet is there for one of the two families.
-EXTRAS := $(STACK:onedl=onedl,mmdet),demo,dev,torchdistill
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.complete
+CONSTRAINTS := constraints.txt
+EXTRAS := $(STACK:onedl=onedl,mmdet),demo,dev,torchdistill
+ifeq ($(STACK),torch21)
+CONSTRAINTS := constraints-torch21.txt
+EXTRAS := openmmlab,demo,dev
+endif
 
-.PHONY: demo demo-full test test-fast gpu-report lint docs package setup
+.PHONY: demo demo-full test test-core test-fast gpu-report lint docs package setup
 
 demo: setup
 	$(RUN) tools/prepare_digits.py
@@ -30,6 +35,13 @@ test-fast: setup
 # Without a GPU it ends at once with status 2; SKIP=1 makes that 0.
 gpu-report: setup
 	$(RUN) tools/gpu_report.py $(if $(SKIP),--skip)
+
+# Losses, distiller, checkpoints, a training and how it resumes.
+CORE := $(addprefix tests/,test_functional test_losses test_distillers/test_feature_distiller.py \
+        test_checkpoint test_tools/test_train.py)
+
+test-core: setup
+	$(PYTEST) $(CORE)
 
 lint: setup
 	$(RUN) -m ruff check .
@@ -64,10 +76,10 @@ package:
 
 setup: $(STAMP)
 
-$(STAMP): setup.cfg setup.py pyproject.toml constraints.txt
-	@case "$(STACK)" in openmmlab|onedl) ;; *) \
-	  echo "STACK must be openmmlab or onedl, got $(STACK)"; exit 2;; esac
+$(STAMP): setup.cfg setup.py pyproject.toml $(CONSTRAINTS)
+	@case "$(STACK)" in openmmlab|onedl|torch21) ;; *) \
+	  echo "STACK must be openmmlab, onedl or torch21, got $(STACK)"; exit 2;; esac
 	@echo "Installing the stack $(STACK) into $(VENV): some minutes"
 	$(PYTHON) -m venv --clear $(VENV)
-	$(RUN) -m pip install -q -c constraints.txt -e '.[$(EXTRAS)]'
+	$(RUN) -m pip install -q -c $(CONSTRAINTS) -e '.[$(EXTRAS)]'
 	touch $@

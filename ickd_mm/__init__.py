@@ -9,12 +9,13 @@ from importlib import import_module
 from typing import Any
 
 from .names import HOMES
-from .runtime.stack import apply_compat_patches
+from .supported import check_versions
 from .version import __version__
 
 __all__ = ['__version__', *HOMES]
 
-apply_compat_patches()
+check_versions()  # first: an old Python could not import what follows
+import_module('.runtime.stack', __name__).apply_compat_patches()
 
 
 def __getattr__(name: str) -> Any:

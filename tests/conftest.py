@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from support.gpu import ON_GPU
+from support.older import skip_what_is_not_there
 from support.quick import make_quick, pass_over
 from support.repository import ICKD, REPO, TEACHER, data_options, model_config
 from support.sharing import shared_folder
@@ -45,6 +46,7 @@ def pytest_collection_modifyitems(items):
     for item in items if missing else ():
         if item.get_closest_marker('gpu'):
             item.add_marker(pytest.mark.skip(reason=missing))
+    skip_what_is_not_there(items)
 
 
 def pytest_terminal_summary(terminalreporter, config):

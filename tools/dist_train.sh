@@ -3,7 +3,7 @@
 set -euo pipefail
 CONFIG=$1
 GPUS=$2
-python -m torch.distributed.run \
+exec python -m torch.distributed.run \
     --nnodes="${NNODES:-1}" \
     --node_rank="${NODE_RANK:-0}" \
     --nproc_per_node="$GPUS" \

@@ -15,7 +15,7 @@ from ..preflight.config_keys import check_text
 from ..preflight.data import set_data_root
 from ..preflight.options import check_options
 from ..runtime import setup
-from ..runtime.stack import start_processes_on_cpus
+from ..runtime.stack import end_with_agent, start_processes_on_cpus
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +43,7 @@ def load_config(args: argparse.Namespace) -> Config:
         KeyError: for a key that appears twice, or that nothing would read.
     """
     setup()
+    end_with_agent()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if not Path(args.config).is_file():
         raise FileNotFoundError(f'config {args.config!r} does not exist')

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 from torch import Tensor
 
-Grid = int | tuple[int, int]
+Grid = Union[int, tuple[int, int]]
 
 
 class Run(NamedTuple):

@@ -31,7 +31,7 @@ cannot turn the row, and the gradient through it, which would be rounding alone,
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import torch
 from torch import Tensor
@@ -40,7 +40,7 @@ from .cells import Grid, paired_blocks, parse_grid
 from .checks import check_maps, check_same_shape
 from .precision import work_dtype
 
-Part = tuple[Tensor, Tensor | None]
+Part = tuple[Tensor, Optional[Tensor]]
 
 BLOCK = {'cpu': 1 << 19, 'cuda': 1 << 24}
 """Numbers of a map that are worked on at once; on a CPU they should fit its cache."""

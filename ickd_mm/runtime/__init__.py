@@ -5,6 +5,7 @@ When :mod:`ickd_mm` is imported, :func:`ickd_mm.runtime.stack.apply_compat_patch
 ==============================  ============================================================
 ``mmcv.ops``                    a placeholder where mmcv has no compiled operators
 ``pkg::path`` look-ups          work without ``pkg_resources``, and for ``ickd_mm::…``
+``is_compiling``                has the name that torch 2.3 gave it, in torch 2.1 and 2.2 too
 torchvision's operators         declared where its build does not match torch's
 ``scope``                       what a config inherits through ``ickd_mm::…`` keeps the scope
                                 that it was written for

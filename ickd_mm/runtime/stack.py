@@ -6,7 +6,11 @@ A function says which versions have the gap, and does nothing where it is not th
 
 from __future__ import annotations
 
+import ctypes
+import os
 import re
+import signal
+import subprocess
 import sys
 from contextlib import suppress
 from importlib import metadata
@@ -156,19 +160,50 @@ def declare_torchvision_ops() -> None:
     _OPERATORS.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
 
 
+def name_is_compiling() -> None:
+    """torch 2.1 and 2.2 have no ``torch.compiler.is_compiling``; their own code asks another."""
+    import torch
+
+    if not hasattr(torch.compiler, 'is_compiling'):
+        torch.compiler.is_compiling = torch._utils.is_compiling
+
+
+def end_with_agent() -> None:
+    """torchrun (torch 2.1 to 2.13) on Linux: its workers outlive an agent that is killed.
+
+    They would train on alone, and the other nodes with them. The kernel ends this process, which
+    torchrun started, when its agent is gone; the other nodes then lose their connection to it.
+    """
+    if 'TORCHELASTIC_RUN_ID' in os.environ and sys.platform == 'linux':
+        set_parent_death_signal = 1  # PR_SET_PDEATHSIG in linux/prctl.h
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+
+
+def _name_slurm_task() -> None:
+    """Tell torch.distributed what SLURM says of this task, as mmengine does on GPUs."""
+    for ours, theirs in (('RANK', 'PROCID'), ('WORLD_SIZE', 'NTASKS'), ('LOCAL_RANK', 'LOCALID')):
+        os.environ[ours] = os.environ[f'SLURM_{theirs}']
+    if 'MASTER_ADDR' not in os.environ:
+        command = ['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']]
+        os.environ['MASTER_ADDR'] = subprocess.check_output(command, text=True).split()[0]
+    os.environ.setdefault('MASTER_PORT', '29500')
+
+
 def start_processes_on_cpus(cfg: Any) -> None:
     """mmengine 0.10.7 and onedl-mmengine 0.10.12: several processes without an accelerator.
 
     Both set a CUDA device before they look for one, and hand device ids to DDP, which refuses
-    them for modules on a CPU. The tools call this for runs with ``--launcher pytorch``: gloo is
-    started here, and the wrapper's config leaves device ids out.
+    them for modules on a CPU. The tools call this for runs with ``--launcher pytorch`` or
+    ``slurm``: gloo is started here, and the wrapper's config leaves device ids out.
     """
     from mmengine.device import get_device
 
-    if cfg.launcher != 'pytorch' or get_device() != 'cpu':
+    if cfg.launcher not in ('pytorch', 'slurm') or get_device() != 'cpu':
         return
     import torch.distributed
 
+    if cfg.launcher == 'slurm':
+        _name_slurm_task()
     torch.distributed.init_process_group('gloo')
     wrapper = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
     unused = cfg.get('find_unused_parameters', False)
@@ -184,6 +219,7 @@ def apply_compat_patches() -> None:
         from .read_base import offer_recipes_to_read_base
         from .scope import keep_scope_of_recipes
 
+        name_is_compiling()
         find_packages_without_pkg_resources()
         keep_scope_of_recipes()
         offer_recipes_to_read_base()

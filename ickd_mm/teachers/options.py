@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
+from mmengine.utils import digit_version
 
 from ..preflight.image_size import is_size
 from ..spelling import refuse_unknown
@@ -51,7 +52,7 @@ class TeacherOptions:
         Raises:
             TypeError: if ``cfg`` is not a dict or a switch is not a boolean.
             KeyError: for an unknown key.
-            ValueError: for an unknown dtype, or a size that is not one.
+            ValueError: for an unknown dtype, a size that is not one, or ``compile`` on torch 2.1.
         """
         if cfg is None:
             return cls()
@@ -65,6 +66,11 @@ class TeacherOptions:
         if not isinstance(run.compile, (bool, dict)):
             wanted = 'True, False or a dict of arguments of torch.compile'
             raise TypeError(f'teacher_run.compile must be {wanted}, got {run.compile!r}')
+        if run.compile and digit_version(torch.__version__) < digit_version('2.2'):
+            raise ValueError(
+                f'teacher_run.compile does not work on torch 2.1 (this is {torch.__version__}): '
+                'leave it out, or use a newer torch'
+            )
         if run.store is not None and not (isinstance(run.store, str) and run.store):
             raise TypeError(f'teacher_run.store must be None or a folder, got {run.store!r}')
         if run.dtype is not None and run.dtype not in DTYPES:

@@ -6,6 +6,8 @@ Each student is a model of mmseg's own ``_base_/models`` (or of the config named
 is large. ``tools/train.py`` trains it on the digits, and plain mmseg loads its checkpoint.
 """
 
+from __future__ import annotations
+
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field

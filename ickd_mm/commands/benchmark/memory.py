@@ -31,7 +31,8 @@ def peak_extra_bytes(call: Callable[[], Any], device: str = 'cpu') -> int:
         call()
     events = [e for e in recorded.profiler.kineto_results.events() if e.name() == '[memory]']
     level = peak = 0
-    for event in sorted(events, key=lambda e: e.start_ns()):
+    start = 'start_ns' if events and hasattr(events[0], 'start_ns') else 'start_us'  # torch < 2.3
+    for event in sorted(events, key=lambda e: getattr(e, start)()):
         level += event.nbytes()
         peak = max(peak, level)
     return peak
