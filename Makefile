@@ -1,11 +1,11 @@
-# make demo | demo-full | test | test-fast | lint | docs | package | setup      STACK=openmmlab (default) or STACK=onedl
+# make demo | demo-full | test | test-fast | lint | docs | notebooks | package | setup      STACK=openmmlab (default) or STACK=onedl
 STACK ?= openmmlab
 PYTHON ?= python3
 VENV := .venv/$(STACK)
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.complete
 
-.PHONY: demo demo-full test test-fast lint docs package setup
+.PHONY: demo demo-full test test-fast lint docs notebooks package setup
 
 demo: setup
 	$(RUN) tools/prepare_digits.py
@@ -42,6 +42,10 @@ docs: setup $(DOCS_STAMP)
 $(DOCS_STAMP): $(STAMP)
 	$(RUN) -m pip install -q -c constraints.txt -e '.[docs]'
 	touch $@
+
+# The notebooks from top to bottom, on short trainings; the files stay as they are.
+notebooks: setup $(DOCS_STAMP)
+	ICKD_ITERATIONS=4 OMP_NUM_THREADS=1 $(VENV)/bin/jupyter execute docs/notebooks/*.ipynb
 
 # Source archive and wheel in dist/, the wheel from the archive, installed and read in a fresh environment.
 package:
