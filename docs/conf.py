@@ -11,6 +11,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / 'docs/site')]
 from ickd_mm.version import __version__ as release  # noqa: E402
 
 project = 'ickd-mm'
+author = 'the authors of ickd-mm'
 extensions = [
     'myst_nb',
     'sphinx_external_toc',
