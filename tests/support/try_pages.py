@@ -28,6 +28,7 @@ SYSTEM = ('apt-get', 'git', 'grep', 'gunzip', 'mkdir', 'rm', 'sort', 'wc', 'xarg
 COMMANDS = (*SYSTEM, 'make', 'mim', 'pip', 'python', 'srun', 'torchrun', 'twine')
 ELSEWHERE = {
     'build': 'make package',
+    'estimate': 'minutes; tests/test_commands/test_benchmark_estimate.py',
     'pytest': 'tests/test_docs/test_contributing.py',
     'ruff': 'make lint',
     'support.try_students': 'minutes; tests/test_tools/test_tried_students.py',
@@ -92,8 +93,10 @@ def shortened(words, folder):
     if tool == 'compare':
         return [sys.executable, *shorten_compare(rest)], None
     if tool == 'benchmark':
+        if given == ['estimate']:
+            raise NotRun(ELSEWHERE['estimate'])
         few = {'step': ('--batch', '1', '--crop', '64', '--budget', '1'), 'loss': ('--only', '2')}
-        place = 2 if given == ['loss'] else 3
+        place = rest.index('--cfg-options') if '--cfg-options' in rest else len(rest)
         return [sys.executable, *rest[:place], *few.get(given[0], ()), *rest[place:]], None
     if tool in ('train', 'test'):
         loop = read(given[0], folder).train_cfg
