@@ -73,7 +73,11 @@ def check_tool(words, page):
         for choices in map(parse_variation, getattr(args, 'vary', [])):
             options.update(choices[0])
         if file and options:
-            check_options(recipe(file), options)
+            cfg = recipe(file)
+            check_options(cfg, options)
+            cfg.merge_from_dict(options)
+            for pair in cfg.model.get('pairs', {}).values():
+                assert {'student', 'teacher', 'loss'} <= pair.keys(), options
         page.trained[getattr(args, 'work_dir', None) or f'work_dirs/{Path(config).stem}'] = file
     for word in words:
         if found := re.fullmatch(r'(?:.*[=,])?(work_dirs/.*)/((?:iter|epoch)_\d+\.pth)', word):
