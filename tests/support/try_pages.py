@@ -95,7 +95,7 @@ def shortened(words, folder):
     if tool == 'benchmark':
         if given == ['estimate']:
             raise NotRun(ELSEWHERE['estimate'])
-        few = {'step': ('--batch', '1', '--crop', '64', '--budget', '1'), 'loss': ('--only', '2')}
+        few = {'step': ('--batch', '2', '--crop', '64', '--budget', '1'), 'loss': ('--only', '2')}
         place = rest.index('--cfg-options') if '--cfg-options' in rest else len(rest)
         return [sys.executable, *rest[:place], *few.get(given[0], ()), *rest[place:]], None
     if tool in ('train', 'test'):
