@@ -47,7 +47,7 @@ def read(config, folder):
         raise NotRun('a config that the reader writes')
     cfg = Config.fromfile(folder / config)
     if 'digits' not in str(cfg.get('train_dataloader')):
-        raise NotRun('data and weights; tests/test_configs/test_inherited.py')
+        raise NotRun('data and weights; tests/test_configs and test_docs build it')
     return cfg
 
 
