@@ -1,4 +1,5 @@
-# make demo | demo-full | test | test-core | test-fast | gpu-report | lint | docs | package | setup
+# make demo | demo-full | test | test-core | test-fast | gpu-report | lint | docs | notebooks |
+# package | setup
 # STACK=openmmlab (default), onedl, or torch21 with PYTHON=python3.9 or 3.10 (docs/environments.md)
 STACK ?= openmmlab
 PYTHON ?= python3
@@ -12,7 +13,7 @@ CONSTRAINTS := constraints-torch21.txt
 EXTRAS := openmmlab,demo,dev
 endif
 
-.PHONY: demo demo-full test test-core test-fast gpu-report lint docs package setup
+.PHONY: demo demo-full test test-core test-fast gpu-report lint docs notebooks package setup
 
 demo: setup
 	$(RUN) tools/prepare_digits.py
@@ -61,6 +62,10 @@ docs: setup $(DOCS_STAMP)
 $(DOCS_STAMP): $(STAMP)
 	$(RUN) -m pip install -q -c constraints.txt -e '.[docs]'
 	touch $@
+
+# The notebooks from top to bottom, on short trainings; the files stay as they are.
+notebooks: setup $(DOCS_STAMP)
+	ICKD_ITERATIONS=4 OMP_NUM_THREADS=1 $(VENV)/bin/jupyter execute docs/notebooks/*.ipynb
 
 # Source archive and wheel in dist/, the wheel from the archive, installed and read in a fresh environment.
 package:

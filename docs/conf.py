@@ -11,8 +11,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / 'docs/site')]
 from ickd_mm.version import __version__ as release  # noqa: E402
 
 project = 'ickd-mm'
+author = 'the authors of ickd-mm'
 extensions = [
-    'myst_parser',
+    'myst_nb',
     'sphinx_external_toc',
     'sphinx.ext.autodoc',
     'sphinx.ext.napoleon',
@@ -25,6 +26,7 @@ exclude_patterns = ['.*', 'data', 'work_dirs', 'build', 'dist', 'ickd_mm', 'test
 external_toc_path = 'docs/site/toc.yml'
 external_toc_exclude_missing = False
 myst_heading_anchors = 3
+nb_execution_mode = 'off'  # the outputs in the files are those of a whole run
 napoleon_use_ivar = True
 autodoc_typehints = 'description'
 autodoc_typehints_description_target = 'documented_params'

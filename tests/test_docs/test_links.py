@@ -6,7 +6,8 @@ import pytest
 from support.repository import REPO
 
 CONFIGS = REPO / 'configs'
-PAGES = sorted({*REPO.glob('*.md'), *REPO.glob('docs/**/*.md'), *CONFIGS.rglob('*.md')})
+PATTERNS = ('*.md', 'docs/**/*.md', 'docs/**/*.ipynb', 'configs/**/*.md')
+PAGES = sorted({page for pattern in PATTERNS for page in REPO.glob(pattern)})
 
 
 def anchors(page):

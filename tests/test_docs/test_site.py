@@ -6,6 +6,8 @@ import pytest
 import yaml
 from support.repository import REPO
 
+from ickd_mm import __version__
+
 MAKEFILE = (REPO / 'Makefile').read_text(encoding='utf-8')
 TARGETS = {*re.search(r'^\.PHONY: (.*)$', MAKEFILE, re.M).group(1).split()}
 WORKFLOWS = sorted(REPO.glob('.github/workflows/*.yml'))
@@ -20,7 +22,14 @@ def made(text):
 def test_every_page_is_on_the_sites_path():
     toc = yaml.safe_load((REPO / 'docs/site/toc.yml').read_text(encoding='utf-8'))
     listed = [entry['file'] for part in toc['subtrees'] for entry in part['entries']]
-    patterns = ('*.md', 'docs/*.md', 'docs/api/*.rst', 'configs/*/README.md', 'weights/*.md')
+    patterns = (
+        '*.md',
+        'docs/*.md',
+        'docs/api/*.rst',
+        'docs/notebooks/*.ipynb',
+        'configs/*/README.md',
+        'weights/*.md',
+    )
     pages = [page for pattern in patterns for page in REPO.glob(pattern)]
     names = {page.relative_to(REPO).with_suffix('').as_posix() for page in pages}
     assert sorted([toc['root'], *listed]) == sorted(names)
@@ -59,3 +68,12 @@ def test_the_hook_has_the_pinned_ruff():
     hooks = yaml.safe_load((REPO / '.pre-commit-config.yaml').read_text())
     (ruff,) = (repo for repo in hooks['repos'] if repo['repo'].endswith('/ruff-pre-commit'))
     assert f'ruff=={ruff["rev"].removeprefix("v")}\n' in (REPO / 'constraints.txt').read_text()
+
+
+def test_one_version():
+    changes = (REPO / 'CHANGELOG.md').read_text(encoding='utf-8')
+    citation = yaml.safe_load((REPO / 'CITATION.cff').read_text(encoding='utf-8'))
+    newest = re.search(r'^## (\S+) \((\d{4}-\d\d-\d\d|unreleased)\)$', changes, re.M).groups()
+    assert newest[0] == __version__
+    if newest[1] != 'unreleased':
+        assert (citation['version'], str(citation['date-released'])) == newest

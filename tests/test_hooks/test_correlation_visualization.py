@@ -56,7 +56,8 @@ def test_local_files(tmp_path, distilled):
 
 @pytest.mark.slow
 def test_tensorboard(tmp_path, distilled):
-    accumulator = pytest.importorskip('tensorboard.backend.event_processing.event_accumulator')
+    from tensorboard.backend.event_processing import event_accumulator as accumulator
+
     config = write_config(tmp_path, ['TensorboardVisBackend'])
     succeed(train(config, tmp_path / 'run', *distilled[0], 'train_cfg.max_iters=6'))
     (file,) = tmp_path.glob('run/*/vis_data/events*')
