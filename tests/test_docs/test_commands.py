@@ -44,7 +44,7 @@ def tool_namespace(words):
 
 
 def file_of(name, page):
-    """The file of a config, or of its base; None where the reader writes it or a library has it."""
+    """The file of a config; None where the reader writes it or a library has it."""
     if '::' in name:
         package, _, path = name.partition('::')
         assert (Path(find_spec(package).origin).parent / '.mim/configs' / path).is_file(), name
@@ -52,8 +52,7 @@ def file_of(name, page):
     if (REPO / name) in FILES:
         return REPO / name
     assert f'`{name}`' in page.text, f'{name} is neither in configs/ nor named on the page'
-    base = re.match(r"_base_ = 'ickd_mm::(.*)'\n", page.configs.get(name, ''))
-    return REPO / 'configs' / base.group(1) if base else None
+    return page.configs.get(name)
 
 
 def last(file):
@@ -136,17 +135,21 @@ KINDS = dict.fromkeys(SYSTEM.split(), elsewhere) | {
 
 
 class Page:
-    """A page's text, the folders that its commands fill, and the checkpoints that they name."""
+    """A page: text and configs, the folders that its commands fill, the checkpoints they name."""
 
-    def __init__(self, path):
+    def __init__(self, path, folder):
         self.text = path.read_text(encoding='utf-8')
-        self.configs = configs_shown(path)
+        self.configs = {}
+        for name, text in configs_shown(path).items():
+            if "_base_ = 'ickd_mm::" in text:  # not one of the reader's own
+                self.configs[name] = folder / name
+                self.configs[name].write_text(text)
         self.trained, self.named = {}, []
 
 
 @pytest.mark.parametrize('path', PAGES, ids=lambda page: str(page.relative_to(REPO)))
 def test_the_commands_are_taken(path, tmp_path):
-    page = Page(path)
+    page = Page(path, tmp_path)
     for number, block in enumerate(blocks(path)):
         folder = tmp_path / str(number)
         folder.mkdir()
