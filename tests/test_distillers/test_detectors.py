@@ -104,30 +104,27 @@ def test_two_iterations(student, ours, teacher, theirs, tmp_path):
             model.student(**model.data_preprocessor(data, True), mode='loss')
 
 
-def test_the_real_samples_reach_an_encoder(tmp_path):
-    """DETR masks what the samples say is padding."""
-    model, data = build(detector('RetinaNet'), 'neck[0]', detector('DETR'), 'encoder:map', tmp_path)
-    data['data_samples'][0].set_metainfo(dict(img_shape=(64, 64)))
-    data['inputs'][0] = data['inputs'][0][:, :, :64]
-    made = model.data_preprocessor(data, True)
-    (tap,), teacher = model.teacher.taps, model.teacher.model
-    (ours,) = model.teacher(made['inputs'], made['data_samples']).values()
-    (blind,) = model.teacher(made['inputs']).values()
-    with torch.no_grad(), Capture(teacher, [tap], 'teacher') as seen:
-        teacher(made['inputs'], made['data_samples'], mode='tensor')
-    torch.testing.assert_close(ours, seen[tap])
-    assert not torch.allclose(ours[0], blind[0])
-    torch.testing.assert_close(ours[1], blind[1])
-
-
-def test_its_step_can_be_timed(tmp_path):
-    """The plain teacher gets the samples too, and images in its own normalisation."""
+def test_the_real_samples_reach_an_encoder_and_its_step_can_be_timed(tmp_path):
+    """DETR masks what the samples say is padding; the plain teacher gets samples too."""
     cfg = config(detector('YOLOX'), 'neck[0]', detector('DETR'), 'encoder:map', tmp_path)
     steps = Steps(cfg, 'cpu', torch.contiguous_format)
     steps.floor()
     for part in steps.parts().values():
         part()
     assert steps.feature_error() < 1e-4
+
+    data, teacher = steps.batch, steps.distiller.teacher
+    data['data_samples'][0].set_metainfo(dict(img_shape=(64, 64)))
+    data['inputs'][0] = data['inputs'][0][:, :, :64]
+    made = steps.distiller.data_preprocessor(data, True)
+    (ours,) = teacher(made['inputs'], made['data_samples']).values()
+    (blind,) = teacher(made['inputs']).values()
+    images, samples = teacher.taken(made['inputs'], made['data_samples'])
+    with torch.no_grad(), Capture(steps.teacher, teacher.taps, 'teacher') as seen:
+        steps.teacher(images, *samples, mode='tensor')
+    torch.testing.assert_close(ours, seen[teacher.taps[0]], rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(ours[0], blind[0], rtol=1e-2)
+    torch.testing.assert_close(ours[1], blind[1])
 
 
 def test_what_cannot_predict_here_is_refused():

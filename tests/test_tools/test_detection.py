@@ -42,8 +42,8 @@ train_pipeline = [
     dict(type='PackDetInputs'),
 ]
 few = dict(num_workers=0, persistent_workers=False)
-train_dataloader = dict(
-    batch_size=2, **few, dataset=dict(metainfo=classes, pipeline=train_pipeline))
+train_set = dict(metainfo=classes, pipeline=train_pipeline)
+train_dataloader = dict(batch_size=2, **few, dataset=train_set)
 val_dataloader = test_dataloader = dict(few, dataset=dict(metainfo=classes, pipeline=[
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(96, 96), keep_ratio=True),

@@ -61,7 +61,7 @@ def inspect_config(cfg: Config, size: tuple[int, int] | None = None) -> Inspecti
     """Build the models of a config with random weights and look at them; nothing is loaded.
 
     Args:
-        cfg: any mmseg or mmpretrain config, distilled or not.
+        cfg: any config of mmseg, mmpretrain or mmdet, distilled or not.
         size: height and width of the images; by default as the config says.
 
     Raises:
