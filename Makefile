@@ -60,6 +60,7 @@ docs: setup $(DOCS_STAMP)
 	@echo "The site's first page: $(SITE)/index.html"
 
 $(DOCS_STAMP): $(STAMP)
+	@test '$(STACK)' != torch21 || { echo 'docs and notebooks need STACK=openmmlab or onedl'; exit 2; }
 	$(RUN) -m pip install -q -c constraints.txt -e '.[docs]'
 	touch $@
 

@@ -1,4 +1,4 @@
-"""Train any mmseg or mmpretrain config, distilled or not."""
+"""Train any config of mmseg, mmpretrain or mmdet, distilled or not."""
 
 from __future__ import annotations
 

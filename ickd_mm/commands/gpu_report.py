@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -60,16 +61,18 @@ def commands(folder: Path, device: str) -> dict[str, list[str]]:
     }
 
 
-def run_part(words: list[str], log: Path) -> tuple[int, float]:
+def run_part(words: list[str], log: Path, env: dict[str, str] | None = None) -> tuple[int, float]:
     """Run one command in the repository's root; return its exit status and seconds."""
     start = time.monotonic()
     with log.open('w') as file:
+        process = subprocess.Popen(
+            words, cwd=ROOT, env=env, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+        )
         try:
-            done = subprocess.run(
-                words, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, timeout=LIMIT
-            )
-            status = done.returncode
+            status = process.wait(timeout=LIMIT)
         except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # with what the part has started
+            process.wait()
             status = 124
     return status, time.monotonic() - start
 
@@ -157,7 +160,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the tool."""
     parser.add_argument('--out', type=Path, default=Path('work_dirs/gpu'), help='[%(default)s]')
     parser.add_argument('--skip', action='store_true', help='exit with 0 where there is no GPU')
-    parser.add_argument('--device', default='cuda', help='cuda[:n] [%(default)s]')
+    text = 'CUDA_VISIBLE_DEVICES chooses the card [%(default)s]'
+    parser.add_argument('--device', default='cuda', choices=['cuda', 'cpu'], help=text)
 
 
 def gpu_report(args: argparse.Namespace) -> int:
@@ -177,11 +181,12 @@ def gpu_report(args: argparse.Namespace) -> int:
 
     folder = args.out.resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    env = dict(os.environ, GPU_TESTS_DEVICE=args.device)
     parts = {}
     for name, words in commands(folder, args.device).items():
         _result(folder, name).unlink(missing_ok=True)
         print(f'{name}: {" ".join(words)}', flush=True)
-        parts[name] = run_part(words, folder / f'{name}.log')
+        parts[name] = run_part(words, folder / f'{name}.log', env)
         print(f'{name}: exit status {parts[name][0]} after {parts[name][1]:.0f} s', flush=True)
     about = {'date': date.today().isoformat(), **machine(args.device), 'CUDA': torch.version.cuda}
     report = dict(machine=about, **collect(folder, parts))

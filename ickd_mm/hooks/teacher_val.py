@@ -18,8 +18,8 @@ from ..registry import HOOKS, MODELS
 from ..teachers.weights import restore
 
 SCORES = ('mIoU', 'accuracy/top1')
-PRECISION = 'mAP'
-"""How the names of detectors' scores end (coco/bbox_mAP, pascal_voc/mAP), which are from 0 to 1."""
+PRECISIONS = ('coco/bbox_mAP', 'pascal_voc/mAP')
+"""The scores of mmdet's evaluators, from 0 to 1."""
 LEAST_PRECISION = 0.01
 
 
@@ -50,7 +50,7 @@ def doubt(key: str, score: float, classes: int) -> str:
     if key in SCORES and classes > 1 and looks_like_chance(score, classes):
         level = f'up to {chance(classes):.2f} with {classes} classes'
         return f'{key} {score:.2f}; always giving one answer scores {level}'
-    if key.endswith(PRECISION) and not score >= LEAST_PRECISION:
+    if key in PRECISIONS and not score >= LEAST_PRECISION:
         return f'{key} {score:.3f}; an untrained detector scores about 0'
     return ''
 

@@ -55,9 +55,9 @@ def check_data(cfg: Config, loaders: tuple[str, ...]) -> None:
     """Make sure that the data of the dataloaders under these keys exist in the expected layout.
 
     Looks for each data set's folder, and in it for the list file, the folders of ``data_prefix``
-    and, for class folders, at least one of them; for CIFAR, its files by their MD5 sums; for what a
-    metric reads beside them (COCO's annotations). Data that
-    download themselves are skipped, and so are labels that nothing reads: masks in training
+    and, for class folders, at least one of them; for CIFAR, its files by their MD5 sums. Looks for
+    the ``ann_file`` of every metric too (COCO's annotations). Data that download themselves are
+    skipped, and so are labels that nothing reads: masks in training
     without labels, class folders with ``with_label=False``. The config is not changed.
 
     Raises:

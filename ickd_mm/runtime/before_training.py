@@ -93,9 +93,8 @@ def check_suppression(model: Any) -> None:
         if 'nms' in (getattr(part, 'test_cfg', None) or ()):
             name = path or type(getattr(model, 'student', model)).__name__
             raise RuntimeError(
-                f'{name}.test_cfg has nms, so that the model can train here, but neither validate '
-                f'nor test: {missing} To train without validation, set val_dataloader, val_cfg and '
-                'val_evaluator to None'
+                f'{name}.test_cfg has nms: the model can neither validate nor test here. {missing} '
+                'To train without validation, set val_dataloader, val_cfg and val_evaluator to None'
             )
 
 

@@ -180,7 +180,14 @@ def end_with_agent() -> None:
 
 
 def _name_slurm_task() -> None:
-    """Tell torch.distributed what SLURM says of this task, as mmengine does on GPUs."""
+    """Tell torch.distributed what SLURM says of this task, as mmengine does on GPUs.
+
+    Raises:
+        RuntimeError: where SLURM did not start this process.
+    """
+    if 'SLURM_PROCID' not in os.environ:
+        text = 'SLURM_PROCID is not set; start the tool by srun, as tools/slurm_train.sh does'
+        raise RuntimeError(f'--launcher slurm: {text}')
     for ours, theirs in (('RANK', 'PROCID'), ('WORLD_SIZE', 'NTASKS'), ('LOCAL_RANK', 'LOCALID')):
         os.environ[ours] = os.environ[f'SLURM_{theirs}']
     if 'MASTER_ADDR' not in os.environ:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -74,7 +73,7 @@ class NeededWeights(TorchDispatchMode):
 
     def memory(self, dtype: str | None) -> str:
         """Say how much memory all of the model's weights take in ``dtype``; None: in their own."""
-        kinds = {p.dtype for p in self._model.parameters()}
-        kind = DTYPES[dtype] if dtype else next(iter(kinds), torch.float32)
-        count = sum(p.numel() for p in self._model.parameters())
-        return f'its weights take {count * kind.itemsize / 2**20:.1f} MiB in {str(kind)[6:]}'
+        sizes = [(p.numel(), DTYPES[dtype] if dtype else p.dtype) for p in self._model.parameters()]
+        used = sum(count * kind.itemsize for count, kind in sizes)
+        kinds = sorted({str(kind).replace('torch.', '') for _, kind in sizes})
+        return f'its weights take {used / 2**20:.1f} MiB in {" and ".join(kinds)}'

@@ -31,6 +31,7 @@ ELSEWHERE = {
     'estimate': 'minutes; tests/test_commands/test_benchmark_estimate.py',
     'pytest': 'tests/test_docs/test_contributing.py',
     'ruff': 'make lint',
+    'support.at_scale': 'minutes; docs/scale.md shows what it prints',
     'support.try_students': 'minutes; tests/test_tools/test_tried_students.py',
     'torch.distributed.run': 'GPUs; tests/test_tools/test_processes.py',
     'venv': 'make package',

@@ -42,7 +42,7 @@ THERE = [family for family in RECIPES if family not in DETECTORS or find_spec('m
 # These are trained by their libraries' own tools as well.
 FOREIGN = [family for family in THERE if family in ('scenes', 'digits', *DETECTORS)]
 NO_MMDET = pytest.mark.skipif(
-    find_spec('mmdet') is None, reason='mmdet is not installed: pip install -e .[mmdet]'
+    find_spec('mmdet') is None, reason='mmdet is not installed: it comes with STACK=onedl'
 )
 
 

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-pytest.importorskip('mmdet', reason='mmdet is not installed: pip install -e .[mmdet]')
+pytest.importorskip('mmdet', reason='mmdet is not installed: it comes with STACK=onedl')
 
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config

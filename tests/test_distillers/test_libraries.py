@@ -122,7 +122,7 @@ def test_two_iterations(student, teacher, tmp_path, request):
     if 'timm' in f'{student} {teacher}'.lower():
         pytest.importorskip('timm')
     if 'RetinaNet' in f'{student} {teacher}':
-        pytest.importorskip('mmdet')
+        pytest.importorskip('mmdet', reason='mmdet is not installed: it comes with STACK=onedl')
     scope, plain, tap = student
     for model in (plain, teacher[0]):
         if model['type'] == HUGGING_FACE['type']:

@@ -109,7 +109,7 @@ def check_make(words, page):
 def check_pip(words, page):
     known = ConfigParser()
     known.read(REPO / 'setup.cfg')
-    assert words[0] == 'install'
+    assert words[0] in ('install', 'uninstall')
     for extra in re.findall(r'\[(\w+)\]', ' '.join(words)):
         assert extra in known['options.extras_require']
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-pytest.importorskip('mmdet', reason='mmdet is not installed: pip install -e .[mmdet]')
+pytest.importorskip('mmdet', reason='mmdet is not installed: it comes with STACK=onedl')
 
 from mmengine.config import Config
 from support.made_data import make_coco

@@ -60,8 +60,9 @@ class Steps:
         self.teacher.to(device, memory_format=layout)
         self.distiller.train().to(device, memory_format=layout)
         models = self.alone, self.distiller
-        if torch.device(device).type == 'cpu' and 'dtype' in cfg.optim_wrapper:
+        if torch.device(device).type == 'cpu' and cfg.optim_wrapper.type == 'AmpOptimWrapper':
             cfg.optim_wrapper.type = CPUAmpWrapper
+            cfg.optim_wrapper.pop('loss_scale', None)
         self.wrappers = {m: build_optim_wrapper(m, cfg.optim_wrapper) for m in models}
         self.images = cfg.train_dataloader.batch_size
         self.batch = random_batch(cfg, self.images, config_image_size(cfg)[0])
