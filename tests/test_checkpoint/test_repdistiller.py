@@ -58,6 +58,7 @@ def theirs(name, images=None):
     return {'epoch': 240, 'model': weights.state, 'accuracy': torch.tensor(70.0)}, logits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', FORWARDS)
 def test_the_converted_network_gives_their_logits(name, tmp_path):
     install_reader()

@@ -15,6 +15,8 @@ from ickd_mm.commands.demo import dataset
 from ickd_mm.commands.demo.dataset import MANIFEST, is_complete, prepare_digits
 from ickd_mm.commands.demo.scenes import PALETTE, Material, draw_scene, draw_single, load_material
 
+pytestmark = pytest.mark.slow
+
 SIZE = dict(train=6, val=3)
 
 

@@ -8,6 +8,8 @@ from support.repository import REPO
 from ickd_mm.commands.inspect.inspect_config import describe_weights, inspect_config
 from ickd_mm.preflight.model_source import ModelSource
 
+pytestmark = pytest.mark.slow
+
 PSPNET = REPO / 'configs/ickd/pspnet_digits.py'
 RESNET = REPO / 'configs/ickd/resnet_digits.py'
 

@@ -8,6 +8,8 @@ from support.pairing import CLASSIFIER, build, losses_of
 
 from ickd_mm.registry import MODELS
 
+pytestmark = pytest.mark.slow
+
 CNN = CLASSIFIER, 'backbone[0]'
 PREPROCESSOR = CLASSIFIER['data_preprocessor']
 DEIT = dict(

@@ -115,6 +115,7 @@ def build(scope, student, ours, teacher, theirs, folder, **more):
     return MODELS.build(model), alone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('student', STUDENTS.values(), ids=STUDENTS)
 @pytest.mark.parametrize('teacher', TEACHERS.values(), ids=TEACHERS)
 def test_two_iterations(student, teacher, tmp_path, request):

@@ -5,6 +5,8 @@ import torch
 from support.models import VIT, batch
 from support.pairing import CLASSIFIER, build, losses_of
 
+pytestmark = pytest.mark.slow
+
 PREPROCESSOR = dict(
     type='SegDataPreProcessor', mean=[0.0], std=[255.0], bgr_to_rgb=True, size=(56, 72)
 )

@@ -5,6 +5,8 @@ from support.repository import TEACHER, model_config
 
 from ickd_mm.registry import MODELS
 
+pytestmark = pytest.mark.slow
+
 
 def count(part):
     return sum(p.numel() for p in part.parameters())
@@ -41,7 +43,6 @@ def test_shapes_are_those_of_the_training_images(distiller):
     assert 'backbone.layer4 (N, 64, 8, 12) -> ConvConnector' in distiller.summary()
 
 
-@pytest.mark.slow
 def test_it_is_said_once_above_the_first_iteration(distilled):
     log = next(distilled[1].glob('*/*.log')).read_text()
     before, _, after = log.partition('Teacher: ')

@@ -10,6 +10,8 @@ from ickd_mm.features.dry_run import dry_run_features
 from ickd_mm.features.taps import Capture, Tap, TapError
 from ickd_mm.registry import MODELS
 
+pytestmark = pytest.mark.slow
+
 PREPROCESSOR = model_config('pspnet_student_digits').data_preprocessor
 NORM = dict(type='BN', requires_grad=True)
 DDRNET = dict(

@@ -11,6 +11,8 @@ from ickd_mm.features.taps import TapError
 from ickd_mm.registry import MODELS
 from ickd_mm.wrappers import unwrapped
 
+pytestmark = pytest.mark.slow
+
 PREPROCESSOR = model_config('pspnet_student_digits').data_preprocessor
 HRNET = dict(
     type='EncoderDecoder',

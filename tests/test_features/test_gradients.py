@@ -10,6 +10,8 @@ from support.models import batch
 from ickd_mm.features.gradients import TASK, tap_gradients
 from ickd_mm.registry import MODELS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def ready(distiller):

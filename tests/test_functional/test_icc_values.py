@@ -157,6 +157,7 @@ def extreme(kind, exponent, shape):
     return (x.double() * 10.0**exponent).clamp(-limit, limit).float()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('cross', [False, True])
 @pytest.mark.parametrize('center', [False, True])
 @settings(FUZZ, max_examples=200)

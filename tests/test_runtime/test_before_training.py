@@ -15,6 +15,8 @@ from ickd_mm.commands.training import prepare_training
 from ickd_mm.runtime import before_training
 from ickd_mm.runtime.before_training import first_size, single_image_batches
 
+pytestmark = pytest.mark.slow
+
 spec = importlib.util.spec_from_file_location('train_tool', REPO / 'tools/train.py')
 tool = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(tool)
@@ -148,7 +150,6 @@ def test_data_without_a_first_sample():
     assert first_size(DataLoader({'a': 1}), None) is None
 
 
-@pytest.mark.slow
 def test_it_ends_before_training(options, tmp_path):
     done = train(ICKD, tmp_path, *options, *POOLED, *LAST)
     assert done.returncode != 0

@@ -12,6 +12,8 @@ from ickd_mm.runtime import setup
 from ickd_mm.runtime.checkpoint_files import WholeFileBackend
 from ickd_mm.runtime.checkpoint_removal import KeepingCheckpointHook
 
+pytestmark = pytest.mark.slow
+
 
 class Line(BaseModel):
     def __init__(self):

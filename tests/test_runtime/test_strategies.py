@@ -45,6 +45,7 @@ def group(tmp_path):
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('strategy', ['SingleDeviceStrategy', 'DDPStrategy', 'FSDPStrategy'])
 def test_every_strategy_refuses_it(flexible, group, strategy):
     runner = flexible(strategy)

@@ -15,6 +15,8 @@ from ickd_mm.teachers.feature_store import FeatureStore
 from ickd_mm.teachers.frozen_teacher import FrozenTeacher
 from ickd_mm.teachers.options import TeacherOptions
 
+pytestmark = pytest.mark.slow
+
 TAPS = [Tap.parse('backbone.layer2'), Tap.parse('decode_head.conv_seg')]
 
 

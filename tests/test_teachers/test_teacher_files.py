@@ -66,6 +66,7 @@ FILES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', FILES)
 def test_it_is_loaded_and_the_log_says_how(name, distiller_cfg, scope, tmp_path, monkeypatch):
     monkeypatch.setattr('ickd_mm.teachers.frozen_teacher.fold_batch_norms', lambda *_: None)

@@ -14,6 +14,8 @@ from ickd_mm.registry import MODELS
 from ickd_mm.teachers.frozen_teacher import FrozenTeacher
 from ickd_mm.teachers.options import TeacherOptions
 
+pytestmark = pytest.mark.slow
+
 WITH_SUPPORT = dict(PYTHONPATH=str(REPO / 'tests'))
 
 
@@ -89,7 +91,6 @@ def test_what_still_cannot_run_is_named(distiller_cfg, scope):
         distiller_cfg[role].decode_head.type = 'PSPHead'
 
 
-@pytest.mark.slow
 def test_the_tools_train_and_inspect_them(digits, teacher_file, tmp_path):
     config = write(tmp_path, ASKING, MASKING)
     options = [*data_options(digits), f'model.teacher_ckpt={teacher_file}', 'teacher_val=False',

@@ -107,6 +107,7 @@ def test_the_right_config_builds(digits, teacher_file):
     build([], digits, teacher_file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('option', OPTIONS)
 def test_a_wrong_value(option, digits, teacher_file):
     with pytest.raises((TypeError, ValueError, KeyError, RuntimeError, OSError)) as caught:

@@ -66,6 +66,7 @@ def test_files_and_numbers_give_the_same_images(distiller, cfg, digits):
     assert all(picture.min() == 0 and picture.max() == 1 for picture in shown)
 
 
+@pytest.mark.slow
 def test_a_classifiers_images_with_and_without_a_label(tmp_path):
     cfg = Config.fromfile(REPO / 'configs/ickd/resnet_digits.py')
     prepare_digits(tmp_path, train=4, val=2, seed=3)
