@@ -9,6 +9,8 @@ import subprocess
 import sys
 import traceback
 
+from support.quick import restore_threads
+
 
 class ForkingPopen(subprocess.Popen):
     """``Popen``; the child of ``[sys.executable, script, ...]`` never reaches ``exec``."""
@@ -19,6 +21,7 @@ class ForkingPopen(subprocess.Popen):
             os.closerange(3, os.sysconf('SC_OPEN_MAX'))
             code = 1
             try:
+                restore_threads()
                 if preexec_fn:
                     preexec_fn()
                 os.environ.update(env or {})

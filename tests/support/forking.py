@@ -15,6 +15,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from unittest import mock
 
+from support.quick import restore_threads
 from support.repository import REPO
 
 CONTEXT = multiprocessing.get_context('forkserver')
@@ -30,6 +31,7 @@ def _start_server():
 
 
 def _execute(words, output, env, file_limit, cwd):
+    restore_threads()
     os.chdir(cwd)
     os.environ.update(env)
     if file_limit is not None:

@@ -39,7 +39,7 @@ def run_tool(script, *args, cwd=REPO, env=None, timeout=300, fresh=False):
 
     The repository's tools are forked from a process that has imported what they need, with one
     text for both outputs, one thread, and the environment of the first such run but for ``env``;
-    ``fresh`` starts an interpreter instead, as a user's shell does: once for each tool.
+    ``fresh`` starts an interpreter instead, as a user's shell does: where imports are the point.
     """
     script = Path(script)
     if script.parent == REPO / 'tools' and not fresh:

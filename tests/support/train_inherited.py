@@ -66,8 +66,11 @@ def start(tool, words, folder):
     child = os.fork()
     if child:
         return child
+    from quick import restore_threads
+
     code = 1
     try:
+        restore_threads()
         with open(folder / 'output.txt', 'w') as output:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)

@@ -1,7 +1,7 @@
 """tools/compare.py from its command line to its files, in a process of its own.
 
-A stand-in takes the place of the tools that it starts. Runs and the teacher's score through the
-real ones are in ``tests/test_tools/test_demo.py``, which starts them in the same way.
+A stand-in takes the place of the tools that it starts, but for the last test, whose runs and
+teacher's score go through the real ones.
 """
 
 import json
