@@ -256,8 +256,8 @@ class FeatureDistiller(BaseModel):
         if compiling:
             self._kept.start(inputs)
             mode = 'loss' if self.supervised else 'tensor'
-            losses = self.student(inputs, data_samples, mode=mode, **kwargs)
-            features = self._kept.take()
+            result = self.student(inputs, data_samples, mode=mode, **kwargs)
+            losses, features = (result if self.supervised else {}), self._kept.take()
         else:
             how = self.pairs, self.student_copies, self.supervised
             losses, features = run_student(self.student, *how, inputs, data_samples, **kwargs)

@@ -37,3 +37,10 @@ def test_compiled_training_is_the_same_and_compiles_the_student_alone(scope, tmp
     assert plain_frames[0] < frames[0] <= plain_frames[0] + 7  # around what stays out
     # All that is added is the optimizer's work on the connector.
     assert plain_calls < calls < 1.3 * plain_calls
+
+
+def test_without_labels(scope, tmp_path):
+    cfg = dict(distiller(tmp_path), supervised=False)
+    want, got = stepper(cfg)(), stepper(cfg, 'eager')()
+    assert got.keys() == want.keys() == {'loss', 'loss_icc'}
+    assert float(got['loss_icc']) == pytest.approx(float(want['loss_icc']), rel=1e-5)
