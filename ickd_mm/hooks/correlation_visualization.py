@@ -9,6 +9,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
+from mmengine.visualization import MLflowVisBackend
 
 from ..randomness import preserved_randomness
 from ..registry import HOOKS
@@ -104,4 +105,10 @@ class CorrelationVisualizationHook(Hook):
             panels = [view.teacher, first] + [now] * (now is not first)
             heading = f'Which channels agree? Pair {view.name}: mean over {len(maps)} images'
             picture = as_array(draw(view, panels, self._shown, heading))
-            runner.visualizer.add_image(f'{view.name}_correlation', picture, step=iteration)
+            self._show(runner, f'{view.name}_correlation', picture, iteration)
+
+    def _show(self, runner: Runner, name: str, picture: Any, iteration: int) -> None:
+        for backend in runner.visualizer._vis_backends.values():
+            # MLflow's takes the name for that of a file, and leaves out the step.
+            is_file = isinstance(backend, MLflowVisBackend)
+            backend.add_image(f'{name}_{iteration}.png' if is_file else name, picture, iteration)

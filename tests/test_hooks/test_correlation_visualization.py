@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 import torch
-from mmengine.visualization import Visualizer
+from mmengine.visualization import MLflowVisBackend, Visualizer
 from PIL import Image
 from support.repository import ICKD
 from support.tools import load, succeed, train
@@ -27,6 +27,16 @@ def test_what_is_refused_before_the_training(distiller):
     runner.model = distiller
     with pytest.raises(ValueError, match='visualizer has no vis_backends to draw into'):
         hook.before_train(runner)
+
+
+def test_mlflow_gets_a_file_for_each_step(tmp_path):
+    backend = MLflowVisBackend(str(tmp_path))
+    logged, backend._env_initialized = [], True
+    backend._mlflow = types.SimpleNamespace(log_image=lambda image, name: logged.append(name))
+    runner = types.SimpleNamespace(visualizer=types.SimpleNamespace(_vis_backends=dict(a=backend)))
+    for iteration in (0, 4):
+        CorrelationVisualizationHook()._show(runner, 'loss_icc_correlation', None, iteration)
+    assert logged == ['loss_icc_correlation_0.png', 'loss_icc_correlation_4.png']
 
 
 def write_config(folder, backends):

@@ -2,7 +2,7 @@
 # parameters.
 model = dict(
     type='ImageClassifier',
-    backbone=dict(type='ickd_mm.CIFARResNet', depth=8, in_channels=1),
+    backbone=dict(type='ickd_mm.CIFARResNet', depth=8, in_channels=1, channels_last=True),
     neck=dict(type='GlobalAveragePooling'),
     head=dict(
         type='LinearClsHead',
