@@ -18,14 +18,14 @@ if __name__ == '__main__':
         '--arch',
         choices=PARAMETERS,
         metavar='NAME',
-        help='refuse any other network than this one; default: take what is found. '
+        help='refuse any network but this one; default: accept any. '
         f'One of {", ".join(PARAMETERS)}',
     )
     args = parser.parse_args()
     out = Path(args.out)
     try:
         if out.exists() and out.samefile(args.checkpoint):
-            raise ValueError('OUT is IN itself')
+            raise ValueError('OUT must be another file than IN')
         name, state = convert(read_checkpoint(args.checkpoint), args.arch)
     except (OSError, ValueError) as error:
         parser.error(f'{args.checkpoint}: {error}')

@@ -7,11 +7,11 @@ from ickd_mm.commands.demo.command import run_demo
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--seed', type=int, default=0, help='of every training [%(default)s]')
+    parser.add_argument('--seed', type=int, default=0, help='seed of every training [%(default)s]')
     parser.add_argument(
         '--full',
         action='store_true',
-        help='train the teacher as well; else the shipped one teaches',
+        help='train the teacher too, instead of using the shipped one',
     )
     args = parser.parse_args()
     try:

@@ -14,9 +14,13 @@ if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file or package::path, distilled or not')
     parser.add_argument('--shape', nargs=2, type=int, metavar=('H', 'W'), help='image size')
-    parser.add_argument('--depth', type=int, help='most names in a path [2; all with --filter]')
+    parser.add_argument(
+        '--depth', type=int, help='how many names a path may have [2; all with --filter]'
+    )
     parser.add_argument('--filter', metavar='TEXT', help='only paths that contain TEXT')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write it there as well')
+    parser.add_argument(
+        '--json', type=Path, metavar='FILE', help='also write everything to this file'
+    )
     parser.add_argument('--weights', action='store_true', help=WEIGHTS)
     parser.add_argument(
         '--checkpoint', metavar='FILE', help='with --weights: the student to look at'

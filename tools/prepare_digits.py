@@ -13,7 +13,7 @@ if __name__ == '__main__':
     parser.add_argument('--train', type=int, default=500, help='training scenes [%(default)s]')
     parser.add_argument('--val', type=int, default=250, help='validation scenes [%(default)s]')
     parser.add_argument(
-        '--unlabelled', type=int, default=0, help='other scenes, without masks [%(default)s]'
+        '--unlabelled', type=int, default=0, help='more scenes, without masks [%(default)s]'
     )
     parser.add_argument('--seed', type=int, default=0, help='decides every pixel [%(default)s]')
     args = parser.parse_args()

@@ -35,7 +35,7 @@ def export_student(
     if out.suffix not in ('.pth', '.safetensors'):
         raise ValueError(f"out must end in '.pth' or '.safetensors', got {str(out)!r}")
     if out.exists() and out.samefile(checkpoint):
-        raise ValueError(f'out is the checkpoint itself: {str(out)!r}')
+        raise ValueError(f'out must be another file than the checkpoint, got {str(out)!r}')
     loaded = read_checkpoint(checkpoint)
     state = loaded.get('state_dict') if isinstance(loaded, dict) else None
     if not isinstance(state, dict):
@@ -68,6 +68,6 @@ def _half(key: str, value: Tensor) -> Tensor:
     if half.isinf().any() and not value.isinf().any():
         largest = value.abs().max().item()
         raise ValueError(
-            f'{key} holds {largest:.3g}, fp16 holds up to 65504: export without --half'
+            f'{key} holds {largest:.3g}, but fp16 only reaches 65504: export without --half'
         )
     return half

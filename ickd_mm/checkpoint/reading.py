@@ -80,7 +80,8 @@ def read_checkpoint(path: str | os.PathLike, map_location: Any = 'cpu') -> Any:
         detail = next((s for s in str(error).split('\n') if 'Unsupported' in s), reason)
         raise ValueError(
             f'checkpoint {path!r} is refused: it holds more than weights and plain values '
-            f'({detail.strip()}). Reading it could run code; convert it where you trust it'
+            f'({detail.strip()}). Reading it could run code. If you trust it, load it with '
+            'torch.load(..., weights_only=False) and save its state dict alone'
         ) from error
     except Exception as error:  # broken bytes can make torch raise anything
         reason = f'{type(error).__name__}: {error}'.split('\n')[0]

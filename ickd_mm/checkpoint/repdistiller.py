@@ -95,7 +95,7 @@ def _rename(key: str, family: str) -> str:
         renamed, count = re.subn(f'^{pattern}', ours, key)
         if count:
             return f'backbone.{renamed}'
-    raise ValueError(f'key {key!r} belongs to no part of such a network')
+    raise ValueError(f'key {key!r} does not belong to such a network')
 
 
 def _state_dict(checkpoint: Any) -> dict[str, Tensor]:

@@ -24,7 +24,10 @@ def check_student(student: BaseModel) -> None:
             raise TypeError(f'{type(student).__name__} has its own {step}: it cannot be distilled')
     reserved = _OWN & {*student._modules, *student._parameters}
     if reserved:
-        raise TypeError(f'the student has parts {sorted(reserved)}: it cannot be distilled')
+        raise TypeError(
+            f'the student has attributes {sorted(reserved)}, which the distiller needs for itself: '
+            'rename them'
+        )
 
 
 def adopt_student(distiller: BaseModel, student: BaseModel) -> None:

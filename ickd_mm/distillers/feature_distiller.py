@@ -241,7 +241,7 @@ class FeatureDistiller(BaseModel):
             return self.student(inputs, data_samples, mode=mode, **kwargs)
         losses, matched, _ = self.train_forward(inputs, data_samples, **kwargs)
         for name in losses.keys() & matched.keys():
-            raise KeyError(f'the student has a loss {name!r} itself; rename the pair')
+            raise KeyError(f'the student already has a loss {name!r}; rename the pair')
         return {**losses, **matched}
 
     def train_forward(

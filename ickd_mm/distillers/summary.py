@@ -28,4 +28,4 @@ def about_cost(student: nn.Module, *added: nn.Module) -> str:
     own, more = (
         sum(p.numel() for part in parts for p in part.parameters()) for parts in ([student], added)
     )
-    return f'Connectors and losses: {more:,} parameters, in training alone; the student has {own:,}'
+    return f'Connectors and losses: {more:,} parameters, only in training; the student has {own:,}'

@@ -37,7 +37,7 @@ def check_same_shape(student: Tensor, teacher: Tensor, dims: tuple[int, ...], fo
     ours, theirs = tuple(student.shape), tuple(teacher.shape)
     if ours[:2] != theirs[:2] or len(ours) != len(theirs):
         raise ValueError(
-            f'N and C must agree, got {shown(tensors)}; a connector mends the channels of a '
+            f'N and C must agree, got {shown(tensors)}; use a connector to match the channels of a '
             'feature map, logits need the same classes on both sides'
         )
     if ours != theirs:
@@ -63,4 +63,4 @@ def check_maps(grid: tuple[int, int], **maps: Tensor) -> None:
         if grid[0] > x.shape[2] or grid[1] > x.shape[3]:
             raise ValueError(f'grid {grid} must not be finer than the map of {name}: {shown(maps)}')
     if len({x.shape[:2] for x in maps.values()}) > 1:
-        raise ValueError(f'N and C must agree, got {shown(maps)}; a connector mends C')
+        raise ValueError(f'N and C must agree, got {shown(maps)}; use a connector to match C')

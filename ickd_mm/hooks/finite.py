@@ -123,6 +123,6 @@ class FiniteCheckHook(Hook):
         pairs = {name.split('.')[1] for name in names if name.startswith(OWN_PARTS)}
         text = f'the gradients of {len(names)} parameters are not finite ({some(names)})'
         if pairs:
-            text += f', among them what pair {", ".join(sorted(pairs))} trains'
+            text += f', some of them in the connector or loss of pair {", ".join(sorted(pairs))}'
         losses = (f'{key} {value:g}' for key, value in values.items())
         return f'{text}; losses: {", ".join(losses)}'

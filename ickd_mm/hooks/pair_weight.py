@@ -58,7 +58,7 @@ class PairWeightHook(Hook):
         """
         others = [h for h in runner.hooks if isinstance(h, PairWeightHook) and h is not self]
         if any(other.pair == self.pair for other in others):
-            raise ValueError(f'two PairWeightHooks change {self.pair!r}: join their points')
+            raise ValueError(f'two PairWeightHooks change {self.pair!r}: put all points into one')
         factors = getattr(unwrapped(runner.model), 'pair_factors', None)
         if factors is None or self.pair not in factors:
             known = ', '.join(factors) if factors else 'none: it is not a distiller'

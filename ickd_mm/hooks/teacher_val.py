@@ -97,7 +97,9 @@ class TeacherValHook(Hook):
         try:
             restore(teacher, weights)
         except ValueError as error:  # the distiller needs less: what its taps depend on
-            remedy = 'teacher_val scores the whole teacher; leave it out for a part of one'
+            remedy = (
+                'teacher_val scores the whole teacher; leave it out if the weights are only a part'
+            )
             raise ValueError(f'{error}: {remedy}') from error
         teacher.to(next(runner.model.parameters()).device).eval()
         loader = runner.build_dataloader(cfg.val_dataloader, seed=runner.seed)
@@ -111,5 +113,5 @@ class TeacherValHook(Hook):
     def _warn(self, metrics: dict[str, Any], meta: dict[str, Any]) -> None:
         classes = len(meta.get('classes') or ())
         for said in filter(None, (doubt(key, score, classes) for key, score in metrics.items())):
-            text = 'Are teacher, teacher_ckpt and its data_preprocessor the right ones?'
+            text = 'Check teacher, teacher_ckpt and the data_preprocessor of the teacher'
             print_log(f'The teacher scores {said}. {text}', 'current', logging.WARNING)

@@ -142,7 +142,9 @@ class TorchdistillLoss(nn.Module):
         """Return the weighted loss, a scalar; the student of ``VIDLoss`` is mean and variance."""
         x, *variance = student if isinstance(student, tuple) else (student,)
         if len(variance) != (self.key == 'VIDLoss'):
-            raise ValueError('only VIDLoss takes, and it needs, what ickd_mm.VIDRegressor returns')
+            raise ValueError(
+                'VIDLoss needs the output of ickd_mm.VIDRegressor; no other loss takes it'
+            )
         check_floating(student=x, teacher=teacher)
         dtype, rule = work_dtype(x, teacher), self.rule
         with torch.autocast(teacher.device.type, enabled=False):
@@ -157,7 +159,7 @@ class TorchdistillLoss(nn.Module):
                     'changes C, drop_last=True keeps batches whole'
                 )
             if len(x) == 1 and rule.images:
-                warnings.warn(f'{self.key} compares images: one alone gives 0', stacklevel=2)
+                warnings.warn(f'{self.key} compares images: a batch of one gives 0', stacklevel=2)
             x, y = (_hold(z, rule.pole) if rule.pole else z for z in (x, y))
             inputs: Any = (x, *(variance or (None,))) if self.key in TUPLES else x
             loss = self.loss({'pair': {'output': inputs}}, {'pair': {'output': y}}, targets=None)

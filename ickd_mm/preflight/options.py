@@ -60,7 +60,7 @@ def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
         if copies:
             raise KeyError(
                 f'{where}: {first!r} is a variable of the config file that nothing reads any more; '
-                f'change where its value went: {", ".join(copies[:3])}'
+                f'change what was set from it: {", ".join(copies[:3])}'
             )
         _check_preprocessor(cfg, option, options, where)
         _check_path(cfg, option, options, where)
@@ -110,7 +110,7 @@ def _check_path(cfg: Config, option: str, options: Mapping[str, Any], where: str
         elif part.isdigit():  # mmengine would make a dict with the key '0' of it
             got = f'has {node!r}' if node else 'has none'
             raise KeyError(
-                f'{where}: {path} must be a list to count in, the config {got}; write '
+                f'{where}: {path} must be a list to be indexed, but the config {got}; write '
                 f'{path} = [dict(...)] in a config file that inherits this one'
             )
         elif isinstance(node, dict):

@@ -26,10 +26,10 @@ def name_students_keys() -> None:
             if not isinstance(student, dict) or name not in student:
                 raise
             raise AttributeError(
-                f'model.{name}: the model is a distiller, its student has {name!r}. Give the '
-                "student's own config: the one that this config inherits, or what "
-                'tools/export_student.py CHECKPOINT student.pth --config writes. Parameters and '
-                'FLOPs of a distilled config: tools/inspect_model.py'
+                f'model.{name}: the model is a distiller, and only its student has {name!r}. Give '
+                "the student's own config: the one that this config inherits, or the one that "
+                'tools/export_student.py CHECKPOINT student.pth --config writes. For parameters '
+                'and FLOPs of a distilled config, run tools/inspect_model.py'
             ) from error
 
     ConfigDict.__getattr__ = __getattr__

@@ -42,16 +42,16 @@ def _mismatch(given: dict[str, Any], wanted: dict[str, Tensor]) -> str:
     """Say why no tensor fits, and what to do about it."""
     for key in (key for key in given if key in wanted):
         ours, theirs = tuple(wanted[key].shape), tuple(given[key].shape)
-        return f'{key} is {theirs} there and {ours} in the model: is it of another model?'
+        return f'{key} is {theirs} there and {ours} in the model: is it from another model?'
     text = f'its keys are {some(given) or "none"}, the model has {some(wanted)}'
-    remedy = 'is it of another model?'
+    remedy = 'is it from another model?'
     with suppress(ValueError):  # two prefixes fit
         _, taken, put = renamed(given, wanted)
         if put:
             init = f"{put}init_cfg=dict(type='Pretrained', checkpoint=...)"
             remedy = f'put {put!r} in front of the keys, or set {init} in the model'
         if taken:
-            remedy = f'take {taken!r} off the keys; init_cfg has prefix={taken[:-1]!r}'
+            remedy = f'remove {taken!r} from the keys; in init_cfg set prefix={taken[:-1]!r}'
     return f'{text}: {remedy}'
 
 

@@ -69,12 +69,12 @@ class NamingPipeline(Compose):
         none = ' and '.join(map(str, sorted(self.ignored)))
         message = (
             f'{file!r} holds labels {wrong}, outside the {self.classes} classes of the data '
-            f'set (0 to {self.classes - 1}, {none} for none)'
+            f'set (0 to {self.classes - 1}, {none} for pixels to ignore)'
         )
         if self.strict:
             raise ValueError(message)
         self._warned.add(file)
-        print_log(f'{message}; what is predicted there counts as wrong', 'current', logging.WARNING)
+        print_log(f'{message}; every prediction there counts as wrong', 'current', logging.WARNING)
         return made
 
     def _outside(self, made: Any) -> list[int]:

@@ -35,8 +35,8 @@ def find_state_dict(loaded: Any, ckpt: str) -> dict[str, Any]:
     keys = ', '.join(map(repr, top)) or f'a {type(loaded).__name__}'
     which = 'several, and none is called' if inside else 'no state dict, under none of'
     raise ValueError(
-        f'teacher_ckpt {ckpt!r} holds {which} {", ".join(KEYS)}; it has {keys}: save the one that '
-        "is meant as {'state_dict': ...}"
+        f'teacher_ckpt {ckpt!r} holds {which} {", ".join(KEYS)}; it has {keys}: save the one '
+        "you mean as {'state_dict': ...}"
     )
 
 
@@ -73,7 +73,7 @@ def renamed(state: dict[str, Any], names: Collection[str]) -> tuple[dict[str, An
     if others:
         first, second = taken, others[0][0]
         raise ValueError(
-            f'weights fit under {first!r} and under {second!r}: save those that are meant alone'
+            f'weights under {first!r} and under {second!r} fit: save only the ones you mean'
         )
 
     def new(key: str) -> str:

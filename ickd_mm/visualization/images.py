@@ -46,7 +46,7 @@ def _file_pipeline(dataset: Any) -> Compose:
     if not any(type_name(step).startswith('LoadImage') for step in steps):
         name = type_name(dataset)
         raise ValueError(
-            f'the validation data ({name}) are not read from image files: name numbers'
+            f'the validation data ({name}) are not read from image files: give numbers of samples'
         )
     return Compose(steps)
 
@@ -66,7 +66,7 @@ def read_images(cfg: Config, images: Sequence[str | int]) -> tuple[list[str], li
         FileNotFoundError: for a file that does not exist.
     """
     if not images:
-        raise ValueError('images is empty: name files, or numbers of validation samples')
+        raise ValueError('images is empty: give files, or numbers of validation samples')
     keys = 'val_dataloader', 'test_dataloader'
     loader = build_loader(cfg, keys)
     names, samples = [], []

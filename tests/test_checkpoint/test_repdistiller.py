@@ -99,7 +99,7 @@ def broken(change):
         ({'model': {'a': 1}}, "must hold tensors, found a int at 'a'"),
         ({'model': {'conv.weight': torch.zeros(1)}}, 'found 1 keys, conv.weight'),
         (broken(lambda m: m.pop('fc.weight')), 'found a wide ResNet without fc.weight'),
-        (broken(lambda m: m.update(extra=m['bn1.bias'])), "key 'extra' belongs to no part"),
+        (broken(lambda m: m.update(extra=m['bn1.bias'])), "key 'extra' does not belong to such"),
         (broken(lambda m: m.pop('bn1.bias')), 'found a wide ResNet of 703,156 parameters'),
     ],
 )

@@ -69,10 +69,10 @@ def test_without_the_teacher_the_message_names_the_students_config(no_teacher, s
 
 
 MESSAGE = (
-    "model.decode_head: the model is a distiller, its student has 'decode_head'. Give the "
-    "student's own config: the one that this config inherits, or what tools/export_student.py "
-    'CHECKPOINT student.pth --config writes. Parameters and FLOPs of a distilled config: '
-    'tools/inspect_model.py'
+    "model.decode_head: the model is a distiller, and only its student has 'decode_head'. Give the "
+    "student's own config: the one that this config inherits, or the one that "
+    'tools/export_student.py CHECKPOINT student.pth --config writes. For parameters and FLOPs of a '
+    'distilled config, run tools/inspect_model.py'
 )
 
 

@@ -33,7 +33,7 @@ def test_every_line(distiller_cfg, scope, named, run, size, dtype):
         f'backbone.layer4 (N, 192, 16, 16) | {model.losses.loss_icc}',
         'loss_head: student decode_head.bottleneck (N, 16, 16, 16) -> ConvConnector | teacher '
         f'decode_head.bottleneck (N, 48, 16, 16) | {model.losses.loss_head}',
-        f'Connectors and losses: {count(model.connectors):,} parameters, in training alone; the '
+        f'Connectors and losses: {count(model.connectors):,} parameters, only in training; the '
         f'student has {count(model.student):,}',
     ]
 

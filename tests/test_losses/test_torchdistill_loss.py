@@ -220,7 +220,7 @@ def test_an_image_alone_has_no_relations(key, recwarn):
         with pytest.raises(ValueError, match=r'N at least 2.*drop_last=True'):
             loss(*tensors((1, 6), (1, 6)))
         return
-    with pytest.warns(UserWarning, match=f'{key} compares images: one alone gives 0'):
+    with pytest.warns(UserWarning, match=f'{key} compares images: a batch of one gives 0'):
         assert abs(loss(*tensors((1, 6), (1, 6)))) < 1e-6
 
 
@@ -316,7 +316,7 @@ def test_variational_distillation_by_its_formula():
     loss.backward()
     assert all(p.grad.any() for p in connector.parameters())
     assert student.grad.any()
-    with pytest.raises(ValueError, match=r'needs, what ickd_mm\.VIDRegressor returns'):
+    with pytest.raises(ValueError, match=r'needs the output of ickd_mm\.VIDRegressor'):
         TorchdistillLoss('VIDLoss')(student, teacher)
 
 

@@ -12,7 +12,7 @@ from ickd_mm.preflight.options import check_options
 CONFIGS = {'distilled': ICKD, 'plain': STUDENT}
 SETS = 'train_dataloader.dataset.data_root, val_dataloader.dataset.data_root, test_dataloader.'
 VARIABLE = 'is a variable of the config file that nothing reads any more; '
-VARIABLE += 'change where its value went: '
+VARIABLE += 'change what was set from it: '
 NOTHING = {
     # A preprocessor beside the one that counts
     'model.data_preprocessor.size': (

@@ -181,7 +181,9 @@ def test_a_label_that_the_head_ignores_is_trained_with(start):
 @pytest.mark.parametrize('change', ['', '_data["ignore_index"] = 10'])
 def test_a_label_that_no_head_ignores_is_refused(start, change):
     dataset, _ = start(text=TEN.format(f'{change}; _head["ignore_index"] = 255'.strip('; ')))
-    with pytest.raises(ValueError, match=r'labels \[10\], outside .* \(0 to 9, 255 for none\)'):
+    with pytest.raises(
+        ValueError, match=r'labels \[10\], outside .* \(0 to 9, 255 for pixels to ignore\)'
+    ):
         list(dataset)
 
 

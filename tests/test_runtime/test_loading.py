@@ -35,7 +35,7 @@ NOTHING = {
     ),
     'the names of a wrapper': (
         lambda key, tensor: (f'model.net.{key}', tensor),
-        "take 'model.net.' off the keys; init_cfg has prefix='model.net'",
+        "remove 'model.net.' from the keys; in init_cfg set prefix='model.net'",
     ),
     'other shapes': (
         lambda key, tensor: (key, torch.zeros(3, *tensor.shape)),
@@ -43,7 +43,7 @@ NOTHING = {
     ),
     'another model': (
         lambda key, tensor: (f'layer.{len(key)}', tensor) if 'bias' in key else None,
-        r'its keys are layer.\d+, .*, the model has .*: is it of another model\?',
+        r'its keys are layer.\d+, .*, the model has .*: is it from another model\?',
     ),
     'nothing': (lambda key, tensor: None, 'its keys are none, the model has'),
 }
@@ -109,7 +109,7 @@ def test_pretrained_weights_of_another_backbone(scope, teacher_file):
     setup()
     cfg = model_config('pspnet_student_digits')
     cfg.backbone.init_cfg = dict(type='Pretrained', checkpoint=teacher_file)
-    with pytest.raises(ValueError, match=r"take 'backbone.' off the keys; .* prefix='backbone'"):
+    with pytest.raises(ValueError, match=r"remove 'backbone.' from the keys; .* prefix='backbone'"):
         MODELS.build(cfg).init_weights()
 
 

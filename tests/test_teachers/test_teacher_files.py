@@ -107,12 +107,12 @@ WRONG = {
     ),
     'two of a kind': (
         lambda s: {**prefixed(s, 'student.'), **prefixed(s, 'teacher.')},
-        r"fit under 'student.' and under 'teacher.': save those that are meant alone",
+        r"under 'student.' and under 'teacher.' fit: save only the ones you mean",
     ),
     'nothing known': (
         lambda s: {'first': s, 'second': s, 'epoch': 3},
         r"holds several, and none is called state_dict, model, teacher, .*; it has 'first', "
-        r"'second', 'epoch': save the one that is meant as {'state_dict': ...}",
+        r"'second', 'epoch': save the one you mean as {'state_dict': ...}",
     ),
     'a list': (lambda s: list(s.values()), r'no state dict, .*; it has a list: save the one'),
     'no weights': (

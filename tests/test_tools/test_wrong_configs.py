@@ -83,7 +83,7 @@ OPTIONS = {
     # The run
     'custom_hooks.0.type=EMAHook': r"custom_hooks must be a list .* the config has none; write "
     r'custom_hooks = \[dict\(\.\.\.\)\] in a config file that inherits this one',
-    'train_cfg.0.max_iters=3': "train_cfg must be a list to count in, the config has {'type'",
+    'train_cfg.0.max_iters=3': "train_cfg must be a list to be indexed, but the config has {'type'",
     'model.student.neck.1.type=FPN': 'model.student.neck must be a list .*has none',
     'teacher_val=yes': "teacher_val must be True or False, got 'yes'",
     'finite_check=stop': "finite_check must be a dict.* got 'stop'",

@@ -147,8 +147,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the subcommand's arguments."""
     parser.add_argument('configs', nargs='+', metavar='CONFIG')
     parser.add_argument('--images', type=int, default=2, help='batch size of the counted step')
-    parser.add_argument('--tflops', type=float, default=10.0, help='what a GPU sustains')
-    parser.add_argument('--json', metavar='FILE', help='write the figures there too')
+    parser.add_argument(
+        '--tflops',
+        type=float,
+        default=10.0,
+        help='TFLOP/s that the GPU is assumed to sustain [%(default)s]',
+    )
+    parser.add_argument('--json', metavar='FILE', help='also write the figures to this file')
 
 
 def run(args: Any) -> None:

@@ -145,7 +145,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--threads', type=int, help='CPU threads (default: what PyTorch takes)')
     parser.add_argument('--budget', type=float, default=5.0, help='seconds per line, about')
     parser.add_argument('--only', type=int, nargs='+', help='numbers of the lines, from 0')
-    parser.add_argument('--no-memory', action='store_true', help='leave peak memory out')
+    parser.add_argument('--no-memory', action='store_true', help='do not measure peak memory')
 
 
 def run(args: argparse.Namespace) -> None:

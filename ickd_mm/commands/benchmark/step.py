@@ -95,11 +95,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--crop', type=int, help='side of the images (default: as in the config)')
     parser.add_argument('--amp', choices=['bfloat16', 'float16'], help='autocast')
     parser.add_argument(
-        '--channels-last', action='store_true', help='the plain models and the student too'
+        '--channels-last', action='store_true', help='for the plain models and the student too'
     )
     parser.add_argument('--threads', type=int, help='CPU threads (default: what PyTorch takes)')
     parser.add_argument('--budget', type=float, default=30.0, help='seconds of rounds, about')
-    parser.add_argument('--no-memory', action='store_true', help='leave peak memory out')
+    parser.add_argument('--no-memory', action='store_true', help='do not measure peak memory')
     parser.add_argument('--json', type=Path, help='also write the figures to this file')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
 

@@ -106,15 +106,17 @@ def lay_out(
     stems, runs = [Path(config).stem for config in configs], list[Run]()
     names: dict[tuple[str, str], str] = {}
     if len(set(stems)) < len(stems) or len(set(seeds)) < len(seeds):
-        raise ValueError(f'configs and seeds must differ, got {stems} and {seeds}')
+        raise ValueError(f'configs and seeds must not repeat, got {stems} and {seeds}')
     for config, parts in itertools.product(configs, itertools.product(*variations)):
         stem, choice = Path(config).stem, tuple(pair for part in parts for pair in part)
         cfg, name = resolve(config, choice), name_of(stem, choice)
         if cfg.get('val_cfg') is None:
-            raise ValueError(f'{config} has no val_cfg: without validation there is no score')
+            raise ValueError(
+                f'{config} has no val_cfg: without validation there is no score to compare'
+            )
         state = digest_of(cfg)
         if (twin := names.setdefault((stem, state), name)) is not name:
-            raise ValueError(f'{twin} and {name} are the same run')
+            raise ValueError(f'{twin} and {name} are the same run: leave one out')
         keys, values = zip(*choice) if choice else ((), ())
         first = name_of(stems[0], choice) if len(configs) > 1 else next(iter(names.values()))
         about = {

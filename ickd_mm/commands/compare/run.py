@@ -91,7 +91,9 @@ class Run:
             log = (self.folder / 'train.log').read_text('utf-8', errors='replace')
             raise RuntimeError(tail(process, log))
         if digest_of(self.cfg) != self.state:
-            raise RuntimeError(f'{self.folder}: a file that its config names changed meanwhile')
+            raise RuntimeError(
+                f'{self.folder}: a file that its config names changed during the run; run it again'
+            )
         result = {**self.about, 'state': self.state, 'seconds': time.time() - started}
         result |= {'shared': self.store is not None, **read_log(self.folder)}
         result['resumed'] = (self.folder / 'resumed').is_file()

@@ -132,13 +132,16 @@ def prepare_digits(
     root = Path(root)
     if min(train, val) < 1 or min(seed, unlabelled) < 0:
         wanted = 'train and val >= 1, seed and unlabelled >= 0'
-        raise ValueError(f'needs {wanted}, got {train}, {val}, {seed}, {unlabelled}')
+        got = f'train={train}, val={val}, seed={seed}, unlabelled={unlabelled}'
+        raise ValueError(f'needs {wanted}; got {got}')
     if is_complete(root, train, val, seed, unlabelled):
         return False
     partial = root.with_name(root.name + '.partial')
     for folder in (root, partial):
         if strangers := _strangers(folder):
-            raise FileExistsError(f'{folder} holds other files ({strangers[:3]}); name another')
+            raise FileExistsError(
+                f'{folder} holds other files ({strangers[:3]}); name another folder'
+            )
     for leftover in (partial, root):
         shutil.rmtree(leftover, ignore_errors=True)
     material = load_material(seed)

@@ -40,7 +40,9 @@ def visualize(args: argparse.Namespace) -> None:
     cfg.merge_from_dict(args.cfg_options or {})
     if args.names is not None and len(args.names) != len(args.checkpoints):
         count = len(args.checkpoints)
-        raise ValueError(f'--names has {len(args.names)} names for {count} checkpoints')
+        raise ValueError(
+            f'--names has {len(args.names)} names for {count} checkpoints: give one for each'
+        )
     model, start = start_distiller(cfg)
     pairs = {pair.name: pair for pair in model.pairs}
     if args.pair is not None and args.pair not in pairs:

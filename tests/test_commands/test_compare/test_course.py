@@ -233,7 +233,7 @@ def test_steps_are_timed_in_turns_without_the_teachers_features_that_runs_share(
 
 def test_several_teachers_have_no_one_score(run, tmp_path):
     text = run(tmp_path / 'out', '--vary', 'model.teacher_ckpt=a,b', seeds='0')
-    assert '2 different teachers: no share of the gap' in text
+    assert '2 different teachers: no share of the gap is shown' in text
     assert 'of the gap ' not in text
     assert 'teacher__' not in ''.join(starts(tmp_path / 'out'))
 
