@@ -9,13 +9,13 @@ from ickd_mm.commands.compare.run import NoScore
 
 VARY = """run every config with each value, e.g. optim_wrapper.optimizer.lr=0.01,0.03;
 K1,K2=V1:W1,V2:W2 changes two together"""
-TAKEN = 'seconds per step, one number per config, for the time axis; default: as the runs took'
+TAKEN = 'seconds per step, one number per config, for the time axis; default: what the runs took'
 TIMED = 'measure them at the end: 3 x 60 steps of each line, interleaved, alone on the machine'
-SHARE = """keep what the teacher gives in WORK_DIR/features: the methods see the same batches over
-one seed, so it runs once for all with the same taps. Scores do not change; needs iterations x
-batch of features on the disk for each seed (delete the folder at the end), and --time-steps or
+SHARE = """keep the teacher's features in WORK_DIR/features: for one seed all methods see the same
+batches, so the teacher runs once for all with the same taps. Scores do not change. Needs disk for
+the features of all iterations of each seed (delete the folder at the end), and --time-steps or
 --step-seconds for honest times"""
-SCORE = 'what counts, as mmengine logs it, higher is better; default: mIoU or accuracy/top1'
+SCORE = 'score to compare, as mmengine logs it, higher is better; default: mIoU or accuracy/top1'
 
 if __name__ == '__main__':
     parser = ArgumentParser(description=__doc__)

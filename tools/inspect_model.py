@@ -7,8 +7,8 @@ from mmengine.config import DictAction
 
 from ickd_mm.commands.inspect.command import inspect
 
-WEIGHTS = """for each pair, how hard it pulls at its tap beside the task's own loss, on one batch of
-the training data, and the weights that would give other ratios; loads the teacher"""
+WEIGHTS = """for each pair, how hard it pulls at its tap compared with the task's own loss,
+on one training batch, and the weights that would give other ratios; loads the teacher"""
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__)

@@ -21,7 +21,7 @@ if __name__ == '__main__':
     parser.add_argument('--center', action=argparse.BooleanOptionalAction, help=CENTER)
     parser.add_argument('--names', nargs='+', help='names of the checkpoints in the picture')
     parser.add_argument('--out', type=Path, help='folder [work_dirs/CONFIG/correlations]')
-    parser.add_argument('--device', default='cpu', help='[%(default)s]')
+    parser.add_argument('--device', default='cpu', help='cpu or cuda[:n] [%(default)s]')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     args = parser.parse_args()
     try:

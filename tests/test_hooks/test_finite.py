@@ -99,7 +99,7 @@ def test_a_gradient_is_named_with_its_pair(step):
     message = str(caught.value)
     assert 'Iteration 7: the gradients of 1 parameters are not finite' in message
     assert 'connectors.loss_icc.conv.conv.weight' in message
-    assert 'what pair loss_icc trains' in message
+    assert 'in the connector or loss of pair loss_icc' in message
     assert 'decode.loss_ce' in message
 
 

@@ -52,7 +52,7 @@ def compare(args: argparse.Namespace, runs: list[Run]) -> str | None:
     except Timeout as error:
         text = f'another comparison runs in {args.work_dir}: wait, or give a --work-dir'
         raise BlockingIOError(text) from error
-    text = f'{len(failures)} failed, the next call tries again:'
+    text = f'{len(failures)} failed; run the command again to retry:'
     return '\n\n'.join([text, *failures]) if failures else None
 
 
@@ -95,10 +95,10 @@ def _compare(args: argparse.Namespace, runs: list[Run]) -> list[str]:
     caption, cells = as_text(table, metric, teacher)
     console.print(f'{caption}\n{cells.to_string(index=False)}')
     if frame.shared.any() and not args.step_seconds and not args.time_steps:
-        text = 'The runs shared what the teacher gave, so their seconds do not compare'
+        text = 'The runs shared the features of the teacher, so their seconds cannot be compared'
         console.print(f'{text}: run again with --time-steps')
     if number := frame.resumed.sum():
-        text = f'{number} of the runs were resumed: their augmentation had other random numbers'
+        text = f'{number} of the runs were resumed: their augmentation drew other random numbers'
         console.print(f'{text} than without the interruption')
     written = (file for file in root.iterdir() if file.suffix in ('.csv', '.json', '.md', '.png'))
     console.print(f'Written to {root}: {", ".join(sorted(file.name for file in written))}')

@@ -26,7 +26,7 @@ def teacher_score(runs: list[Run], root: Path) -> float | None:
     models = [(run, run.cfg.model) for run in runs if is_distiller(run.cfg.get('model'))]
     teachers = {digest([m.get('teacher'), m.get('teacher_ckpt')]): run for run, m in models[::-1]}
     if len(teachers) > 1:
-        text = f'the configs have {len(teachers)} different teachers: no share of the gap is shown'
+        text = f'{len(teachers)} different teachers: the table has no share of the gap'
         warnings.warn(text, stacklevel=2)
     if len(teachers) != 1:
         return None

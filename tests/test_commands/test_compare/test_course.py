@@ -161,7 +161,7 @@ def test_a_run_killed_before_its_last_validation_starts_anew(run, tmp_path):
 def test_what_fails_is_listed_at_the_end_and_the_rest_is_a_table(run, tmp_path):
     folder = tmp_path / 'out'
     text = run(folder, '--jobs', '2', FAILS='alone', code=1)
-    assert '2 failed, the next call tries again' in text
+    assert '2 failed; run the command again to retry' in text
     assert 'alone seed=1' in text
     assert text.count('no luck') == 2
     assert 'Traceback' not in text
@@ -214,7 +214,7 @@ def test_another_score_of_finished_runs_and_one_that_they_lack(run, tmp_path):
 def test_steps_are_timed_in_turns_without_the_teachers_features_that_runs_share(run, tmp_path):
     folder = tmp_path / 'out'
     text = run(folder, '--share-teacher', seeds='3')
-    assert 'their seconds do not compare: run again with --time-steps' in text
+    assert 'their seconds cannot be compared: run again with --time-steps' in text
     store = f'model.teacher_run.store={folder}/features'
     said = {file.parent.name[:5]: file.read_text() for file in folder.glob('*/said')}
     assert store in said['taugh']
@@ -233,7 +233,7 @@ def test_steps_are_timed_in_turns_without_the_teachers_features_that_runs_share(
 
 def test_several_teachers_have_no_one_score(run, tmp_path):
     text = run(tmp_path / 'out', '--vary', 'model.teacher_ckpt=a,b', seeds='0')
-    assert '2 different teachers: no share of the gap is shown' in text
+    assert '2 different teachers: the table has no share of the gap' in text
     assert 'of the gap ' not in text
     assert 'teacher__' not in ''.join(starts(tmp_path / 'out'))
 

@@ -85,7 +85,7 @@ def test_wrong_layouts(configs, tmp_path):
     with pytest.raises(FileNotFoundError, match=r'none\.py'):
         lay_out(['none.py'], [0], [], tmp_path)
     for names, seeds in ((configs[:1] * 2, [0]), (configs, [0, 0])):
-        with pytest.raises(ValueError, match='must differ'):
+        with pytest.raises(ValueError, match='must not repeat'):
             lay_out(names, seeds, [], tmp_path)
     for values in ('2,2', 'True,true', '0.1,0.10'):
         with pytest.raises(ValueError, match=r'alone lr=.* and alone lr=.* are the same run'):
