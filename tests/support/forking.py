@@ -7,7 +7,6 @@ id, arguments, output files and signals, and executes the tool's file as a user'
 import multiprocessing
 import os
 import resource
-import runpy
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from unittest import mock
 
-from support.quick import restore_threads
+from support.executing import run_file
 from support.repository import REPO
 
 CONTEXT = multiprocessing.get_context('forkserver')
@@ -31,7 +30,6 @@ def _start_server():
 
 
 def _execute(words, output, env, file_limit, cwd):
-    restore_threads()
     os.chdir(cwd)
     os.environ.update(env)
     if file_limit is not None:
@@ -40,10 +38,8 @@ def _execute(words, output, env, file_limit, cwd):
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     sys.stdout.reconfigure(line_buffering=True)  # what is printed stays before the error behind it
-    sys.argv = words
-    sys.path[0] = os.path.dirname(words[0])
     sys.path[1:1] = env.get('PYTHONPATH', '').split(':')
-    runpy.run_path(words[0], run_name='__main__')
+    run_file(words)
 
 
 class Forked:

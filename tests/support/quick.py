@@ -4,7 +4,6 @@ import functools
 import gc
 
 import mmengine.config.utils
-import torch
 from mmengine.config import config
 from yapf.yapflib import yapf_api
 
@@ -17,11 +16,6 @@ def make_quick():
     """Configs are written without a layout; a package's metafiles are parsed once."""
     config.FormatCode = yapf_api.FormatCode = as_it_is
     mmengine.config.utils.load = functools.cache(mmengine.config.utils.load)
-
-
-def restore_threads():
-    """Renew torch's pool of threads, which a fork leaves behind, before two threads ask for it."""
-    torch.set_num_threads(1)
 
 
 def pass_over():

@@ -1,12 +1,17 @@
-"""No network, and a zoo that lies on the disk: every URL gives random weights of its model."""
+"""No network; a zoo that lies on the disk: every URL gives random weights; the installed wheel."""
 
 import os
 import socket
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 
 import pytest
 import torch
 from mmengine.hub import get_config
 from mmengine.registry import init_default_scope
+from support.made_data import make_data
 from support.recipes import read_once
 
 from ickd_mm.preflight.model_source import ModelSource
@@ -94,3 +99,32 @@ def build(zoo):
         return model
 
     return build
+
+
+@pytest.fixture(scope='session')
+def made(tmp_path_factory):
+    return make_data(tmp_path_factory.mktemp('made'))
+
+
+@pytest.fixture(scope='session')
+def installed(tmp_path_factory, wheel):
+    """A folder that holds the wheel's files and nothing else."""
+    folder = tmp_path_factory.mktemp('installed')
+    zipfile.ZipFile(wheel).extractall(folder)
+    return folder
+
+
+@pytest.fixture(scope='session')
+def run(tmp_path_factory, installed, made):
+    """Run a script of tests/support in an empty folder, on the wheel; return that folder."""
+
+    def run(script, *args):
+        folder = tmp_path_factory.mktemp('empty')
+        env = {**os.environ, 'PYTHONPATH': str(installed), 'OMP_NUM_THREADS': '1'}
+        script = Path(__file__).parents[1] / 'support' / script
+        command = [sys.executable, str(script), str(made), *args]
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return folder
+
+    return run

@@ -7,22 +7,20 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
+from support.libraries import CLASSIFIER, RETINANET, SEGMENTER, TIMM_CLASSIFIER, bare
+from support.libraries import TEACHERS as BY_TOOLS
 from support.models import VIT, batch
-from support.repository import model_config
 
 from ickd_mm.commands.benchmark.batches import random_batch
 from ickd_mm.preflight.model_source import read_student, read_teacher, teacher_config
 from ickd_mm.registry import MODELS
 
-SEGMENTER = model_config('pspnet_student_digits')
-CLASSIFIER = dict(model_config('resnet_student_digits'), _scope_='mmpretrain')
 PREPROCESSOR = dict(
     data_preprocessor=dict(mean=[0.0] * 3, std=[255.0] * 3, num_classes=10, to_rgb=True)
 )
-CLASSIFIER.update(PREPROCESSOR)
+CLASSIFIER = {**CLASSIFIER, **PREPROCESSOR}
 TRANSFORMER = dict(VIT['backbone'], type='mmpretrain.VisionTransformer')
 TIMM = dict(type='mmpretrain.TIMMBackbone', model_name='resnet18', features_only=True)
-TIMM_CLASSIFIER = dict(type='mmpretrain.TimmClassifier', model_name='resnet18', num_classes=10)
 HUGGING_FACE = dict(type='mmpretrain.HuggingFaceClassifier', model_name='', pretrained=False)
 STUDENTS = {
     'mmseg': ('mmseg', SEGMENTER, 'backbone.layer4'),
@@ -30,35 +28,8 @@ STUDENTS = {
     'mmpretrain in a config of mmseg': ('mmseg', CLASSIFIER, 'backbone.layer4'),
     'timm': ('mmpretrain', TIMM_CLASSIFIER | PREPROCESSOR, 'model.layer4'),
     'Hugging Face': ('mmpretrain', HUGGING_FACE | PREPROCESSOR, 'model.resnet.encoder.stages.1'),
+    'mmdet': ('mmdet', RETINANET, 'backbone.layer4'),
 }
-
-
-RETINANET = dict(
-    _scope_='mmdet',
-    type='RetinaNet',
-    data_preprocessor=dict(type='DetDataPreprocessor', mean=[9.0] * 3, std=[255.0] * 3),
-    backbone=dict(type='ResNet', depth=18, base_channels=8, frozen_stages=-1),
-    neck=dict(type='FPN', in_channels=[8, 16, 32, 64], start_level=1, out_channels=16, num_outs=5),
-    bbox_head=dict(
-        type='RetinaHead',
-        num_classes=3,
-        in_channels=16,
-        stacked_convs=1,
-        feat_channels=16,
-        anchor_generator=dict(type='AnchorGenerator', octave_base_scale=4, scales_per_octave=1,
-                              ratios=[1.0], strides=[8, 16, 32, 64, 128]),
-        bbox_coder=dict(type='DeltaXYWHBBoxCoder'),
-        loss_cls=dict(type='FocalLoss'),
-        loss_bbox=dict(type='L1Loss'),
-    ),
-    train_cfg=dict(
-        assigner=dict(type='MaxIoUAssigner', pos_iou_thr=0.5, neg_iou_thr=0.4),
-        sampler=dict(type='PseudoSampler'),
-        allowed_border=-1,
-        pos_weight=-1,
-    ),
-)  # fmt: skip
-STUDENTS['mmdet'] = 'mmdet', RETINANET, 'backbone.layer4'
 
 
 @pytest.fixture(scope='session')
@@ -71,21 +42,16 @@ def hugging_face(tmp_path_factory):
     return str(folder)
 
 
-def bare(model, **more):
-    return {key: value for key, value in model.items() if key != 'data_preprocessor'} | more
-
-
 TEACHERS = {
-    'mmseg': (bare(SEGMENTER, _scope_='mmseg'), 'backbone.layer4'),
-    'mmpretrain': (bare(CLASSIFIER), 'backbone.layer4'),
+    **BY_TOOLS,
     'mmpretrain, a transformer': (bare(VIT), 'backbone[0]'),
     'a backbone of mmseg': (dict(SEGMENTER.backbone, _scope_='mmseg'), 'backbone[3]'),
     'a backbone of mmpretrain': (TRANSFORMER, 'backbone[0]'),
     'a backbone of timm': (TIMM, 'backbone[4]'),
-    'timm': (TIMM_CLASSIFIER, 'model.layer4'),
-    'mmdet': (bare(RETINANET), 'neck[0]'),
     'Hugging Face': (HUGGING_FACE, 'model.resnet.encoder.stages.1'),
 }
+# tests/test_configs/test_whole_runs.py has the others.
+PAIRS = [(s, t) for s in STUDENTS for t in TEACHERS if not (s in BY_TOOLS and t in BY_TOOLS)]
 
 
 def labelled(student):
@@ -116,10 +82,10 @@ def build(scope, student, ours, teacher, theirs, folder, **more):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('student', STUDENTS.values(), ids=STUDENTS)
-@pytest.mark.parametrize('teacher', TEACHERS.values(), ids=TEACHERS)
+@pytest.mark.parametrize(('student', 'teacher'), PAIRS)
 def test_two_iterations(student, teacher, tmp_path, request):
     """The teacher is a dict without a preprocessor, so that it gets the student's."""
+    student, teacher = STUDENTS[student], TEACHERS[teacher]
     if 'timm' in f'{student} {teacher}'.lower():
         pytest.importorskip('timm')
     if 'RetinaNet' in f'{student} {teacher}':
