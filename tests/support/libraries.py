@@ -61,13 +61,15 @@ student.encoder = dict(num_layers=1, layer_cfg=layers)
 student.decoder = dict(num_layers=1, layer_cfg=dict(layers, cross_attn_cfg=attention),
                        return_intermediate=True)
 student.positional_encoding.num_feats = 16
-student.bbox_head.embed_dims = 32
-train_dataloader = dict(dataset=dict(pipeline=[
+student.bbox_head.update(num_classes=2, embed_dims=32)
+classes = dict(classes=('person', 'bicycle'))
+train_dataloader = dict(dataset=dict(metainfo=classes, pipeline=[
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='Resize', scale=(64, 64)),
     dict(type='PackDetInputs'),
 ]))
+val_dataloader = test_dataloader = dict(dataset=dict(metainfo=classes))
 """
 TIMM = f"""
 student = dict({bare(TIMM_CLASSIFIER)!r}, data_preprocessor=_base_.data_preprocessor)

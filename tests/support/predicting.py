@@ -1,5 +1,7 @@
 """What a student's library makes of a checkpoint, which names its own config."""
 
+import gc
+
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
@@ -17,6 +19,7 @@ def predict(file):
     Where its config has none, what the head gives for random images.
     """
     torch.set_num_threads(1)
+    gc.freeze()  # each data set collects
     checkpoint = torch.load(file, weights_only=True)
     cfg = Config.fromstring(checkpoint['meta']['cfg'], '.py')
     with DefaultScope.overwrite_default_scope(cfg.default_scope), torch.no_grad():

@@ -8,6 +8,7 @@ those of its own validation, or where it has none those of its checkpoint, made 
 The process imports the libraries once, for all runs.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -22,8 +23,9 @@ from mmengine.config import Config
 FOREIGN = "_base_ = __import__('ickd_mm') and {!r}\n"  # in tools that do not import it
 HEIRS = dict(ours='_base_ = {!r}\n', foreign=FOREIGN)
 DUMP = "val_evaluator = [_base_.val_evaluator, dict(type='DumpResults', out_file_path='')]\n"
-LIBRARIES = ('mmpretrain.apis', 'mmseg.apis', 'pandas', 'pylab', 'torch._dynamo', 'torchvision')
-LIBRARIES += ('mmdet.apis',) if find_spec('mmdet') else ()
+LIBRARIES = [name for name in ('mmpretrain', 'mmseg', 'mmdet') if find_spec(name)]
+MODULES = ('commands.training', 'connectors', 'distillers', 'hooks', 'losses')
+OTHERS = ('matplotlib.backends.backend_agg', 'pandas', 'pylab', 'torch._dynamo', 'torchvision')
 R18 = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'
 SMALLER = {R18.replace('r18', 'r101'): R18}  # tests/test_configs/test_walk.py builds the large one
 SIZES = ('crop_size', 'img_scale', 'scale', 'size')
@@ -91,7 +93,9 @@ def save_teacher(cfg):
         student = read_student(cfg.model, cfg.get('data_preprocessor'))
         teacher = read_teacher(cfg.model, student, scope).build('teacher')
         torch.save(dict(state_dict=teacher.state_dict()), 'teacher.pth')
-        dry_run(teacher, (64, 64), nullcontext())  # a first time takes long, and is remembered
+        # A first time takes long, and is remembered.
+        dry_run(teacher, (64, 64), nullcontext())
+        dry_run(student.build('student'), (64, 64), nullcontext(), trains=True)
 
 
 def save_predictions(folder):
@@ -141,9 +145,13 @@ def main():
 
     from walk_inherited import take_short_cuts
 
+    for name in (*(f'ickd_mm.{module}' for module in MODULES), *OTHERS):
+        importlib.import_module(name)
     for library in LIBRARIES:
-        importlib.import_module(library)
+        importlib.import_module(f'{library}.apis')
+        importlib.import_module(f'{library}.utils').register_all_modules(False)
     take_short_cuts()
+    gc.freeze()  # what is there now is not copied page by page when a child collects garbage
     codes = {}
     for number, (cfg, row) in enumerate(zip(cfgs, rows)):
         codes.update(train(number, cfg, row['tools'], data))
