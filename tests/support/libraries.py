@@ -53,6 +53,7 @@ DETR = """
 attention = dict(embed_dims=32, num_heads=2, batch_first=True)
 ffn = dict(embed_dims=32, feedforward_channels=32)
 layers = dict(self_attn_cfg=attention, ffn_cfg=ffn)
+image_size = 64
 student = _base_.model
 student.num_queries = student.test_cfg.max_per_img = 10
 student.backbone.update(depth=18, base_channels=8, init_cfg=None)
@@ -66,23 +67,24 @@ classes = dict(classes=('person', 'bicycle'))
 train_dataloader = dict(dataset=dict(metainfo=classes, pipeline=[
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='Resize', scale=(64, 64)),
+    dict(type='Resize', scale=(image_size, image_size)),
     dict(type='PackDetInputs'),
 ]))
 val_dataloader = test_dataloader = dict(dataset=dict(metainfo=classes))
 """
 TIMM = f"""
+image_size = 32
 student = dict({bare(TIMM_CLASSIFIER)!r}, data_preprocessor=_base_.data_preprocessor)
 """
 STUDENTS = {
     'mmseg': (
         'ickd_mm::baselines/pspnet_student_digits.py',
-        'student = _base_.model\n',
+        'student = _base_.model\nimage_size = 64\n',
         'backbone.layer4',
     ),
     'mmpretrain': (
         'ickd_mm::baselines/resnet_student_digits.py',
-        'student = _base_.model\n',
+        'student = _base_.model\nimage_size = 32\n',
         'backbone.layer4',
     ),
     'mmdet': ('mmdet::detr/detr_r50_8xb2-150e_coco.py', DETR, 'encoder:map'),
@@ -94,6 +96,7 @@ model = dict(
     _delete_=True,
     type='ickd_mm.FeatureDistiller',
     student=student,
+    input_size=image_size,
     teacher={teacher!r},
     teacher_ckpt='teacher.pth',
     pairs=dict(

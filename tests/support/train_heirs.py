@@ -13,7 +13,7 @@ import importlib
 import json
 import os
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -94,8 +94,10 @@ def save_teacher(cfg):
         teacher = read_teacher(cfg.model, student, scope).build('teacher')
         torch.save(dict(state_dict=teacher.state_dict()), 'teacher.pth')
         # A first time takes long, and is remembered.
-        dry_run(teacher, (64, 64), nullcontext())
-        dry_run(student.build('student'), (64, 64), nullcontext(), trains=True)
+        size = (cfg.model.get('input_size') or 64,) * 2
+        dry_run(teacher, size, nullcontext())
+        with suppress(RuntimeError):  # one that cannot run as it is, with synchronised batch norms
+            dry_run(student.build('student'), size, nullcontext(), trains=True)
 
 
 def save_predictions(folder):
