@@ -74,7 +74,7 @@ val_dataloader = test_dataloader = dict(dataset=dict(metainfo=classes))
 """
 TIMM = f"""
 image_size = 32
-student = dict({bare(TIMM_CLASSIFIER)!r}, data_preprocessor=_base_.data_preprocessor)
+student = dict({bare(TIMM_CLASSIFIER)!r}, data_preprocessor=_base_.model.data_preprocessor)
 """
 STUDENTS = {
     'mmseg': (

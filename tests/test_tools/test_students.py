@@ -6,7 +6,6 @@ import shutil
 from importlib import metadata
 
 import pytest
-import torch
 from support.plainly import run_plainly
 from support.repository import ICKD, REPO, STUDENT, TEACHER
 from support.tools import load, run_tool, succeed, train
@@ -36,9 +35,7 @@ for file in sys.argv[2:]:
     inferencer = MMSegInferencer(None, weights=file, device='cpu')
     found.append(inferencer(image)['predictions'].tolist())
     assert type(inferencer.model).__name__ == 'EncoderDecoder'
-model = init_model(sys.argv[1], sys.argv[2], device='cpu')
-torch.manual_seed(0)
-torch.save(model(torch.randn(2, 3, 64, 64), mode='tensor'), 'out.pth')
+init_model(sys.argv[1], sys.argv[2], device='cpu')
 assert 'ickd_mm' not in sys.modules
 assert all(len(set(map(str, found[0]))) > 1 and one == found[0] for one in found)
 """
@@ -53,20 +50,6 @@ def plain(distilled, tmp_path_factory):
     done = run_plainly(ALONE, *files, cwd=folder)
     assert 'unexpected key' not in done.stdout + done.stderr
     return folder
-
-
-def test_plain_mmseg_loads_it_and_predicts_the_same(plain, distilled, distiller_cfg, scope):
-    from ickd_mm.hooks.student_checkpoint import unpack
-    from ickd_mm.registry import MODELS
-
-    distiller = MODELS.build(distiller_cfg).eval()
-    checkpoint = load(distilled[1] / 'iter_6.pth')
-    unpack(checkpoint)
-    distiller.load_state_dict(checkpoint['state_dict'])
-    torch.manual_seed(0)
-    with torch.no_grad():
-        ours = distiller(torch.randn(2, 3, 64, 64), mode='tensor')
-    assert torch.equal(load(plain / 'out.pth'), ours)
 
 
 def miou(done):
