@@ -57,7 +57,7 @@ def row_of(name):
 
 @pytest.fixture(scope='session')
 def trained(run):
-    return run('train_heirs.py', json.dumps([row_of(name) for name in THERE]))
+    return run('train_by_tools.py', json.dumps([row_of(name) for name in THERE]))
 
 
 def folder_of(trained, name, tool):

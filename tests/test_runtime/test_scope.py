@@ -60,17 +60,17 @@ def test_our_names_are_known_in_every_scope(host):
 
 
 def test_an_heir_with_another_default_scope(tmp_path):
-    heir = tmp_path / 'heir.py'
-    heir.write_text(f"_base_ = {RECIPE!r}\ndefault_scope = 'someproject'\n")
-    cfg = Config.fromfile(heir)
+    config = tmp_path / 'config.py'
+    config.write_text(f"_base_ = {RECIPE!r}\ndefault_scope = 'someproject'\n")
+    cfg = Config.fromfile(config)
     assert cfg.val_evaluator._scope_ == cfg.model._scope_ == 'mmseg'
     assert cfg.default_scope == 'someproject'
     assert DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True)).metainfo['classes']
 
 
 def test_a_part_of_a_recipe_is_not_marked(tmp_path):
-    heir = tmp_path / 'heir.py'
-    heir.write_text(f'_base_ = {PART!r}\n')
-    assert '_scope_' not in Config.fromfile(heir).val_evaluator
-    heir.write_text("_base_ = 'mmseg::_base_/datasets/pascal_voc12.py'\n")
-    assert Config.fromfile(heir).val_evaluator._scope_ == 'mmseg'
+    config = tmp_path / 'config.py'
+    config.write_text(f'_base_ = {PART!r}\n')
+    assert '_scope_' not in Config.fromfile(config).val_evaluator
+    config.write_text("_base_ = 'mmseg::_base_/datasets/pascal_voc12.py'\n")
+    assert Config.fromfile(config).val_evaluator._scope_ == 'mmseg'

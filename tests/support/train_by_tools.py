@@ -1,6 +1,6 @@
-"""Train heirs of installed packages' configs in forked processes.
+"""Train configs that inherit an installed package's, in forked processes.
 
-A process of its own, started in an empty folder: ``train_heirs.py DATA ROWS``. A row of the JSON
+A process of its own, started in an empty folder: ``train_by_tools.py DATA ROWS``. A row of the JSON
 list is a config's ``base``, further ``text`` and the ``tools`` that train it: 'ours' and 'foreign',
 the library's own. The files of a run and what it prints are in ``<tool>-<number of the row>``;
 ``codes.json`` has exit codes. What both tools train leaves its predictions in ``predictions.pth``:
@@ -21,7 +21,7 @@ from executing import run_file_and_exit
 from mmengine.config import Config
 
 FOREIGN = "_base_ = __import__('ickd_mm') and {!r}\n"  # in tools that do not import it
-HEIRS = dict(ours='_base_ = {!r}\n', foreign=FOREIGN)
+CONFIGS = dict(ours='_base_ = {!r}\n', foreign=FOREIGN)
 DUMP = "val_evaluator = [_base_.val_evaluator, dict(type='DumpResults', out_file_path='')]\n"
 LIBRARIES = [name for name in ('mmpretrain', 'mmseg', 'mmdet') if find_spec(name)]
 MODULES = ('commands.training', 'connectors', 'distillers', 'hooks', 'losses')
@@ -140,8 +140,8 @@ def main():
     data, rows = Path(sys.argv[1]), json.loads(sys.argv[2])
     for number, row in enumerate(rows):
         text = row['text'] + DUMP if 'foreign' in row['tools'] else row['text']
-        for kind, heir in HEIRS.items():
-            Path(f'{kind}{number}.py').write_text(heir.format(row['base']) + text)
+        for kind, config in CONFIGS.items():
+            Path(f'{kind}{number}.py').write_text(config.format(row['base']) + text)
     assert 'ickd_mm' not in sys.modules
     cfgs = [Config.fromfile(f'foreign{number}.py') for number in range(len(rows))]
 
