@@ -12,10 +12,10 @@ from ickd_mm.commands.benchmark import step
 from ickd_mm.features.taps import Capture
 
 
-def steps(*words):
+def steps(*words, config=ICKD):
     parser = step.argparse.ArgumentParser()
     step.add_arguments(parser)
-    cfg = step.read(parser.parse_args([str(ICKD), '--batch', '2', *words]))
+    cfg = step.read(parser.parse_args([str(config), '--batch', '2', *words]))
     return step.Steps(cfg, 'cpu', torch.contiguous_format)
 
 
@@ -87,6 +87,14 @@ def test_crop_and_batch_change_what_is_run():
     other = steps('--crop', '40', '--cfg-options', 'model.pairs.loss_icc.loss.grid=1')
     assert other.inputs.shape == (2, 3, 40, 40)
     assert other.distiller.losses['loss_icc'].grid == (1, 1)
+
+
+def test_a_classifier_whose_optimizer_wrapper_names_no_type():
+    config = REPO / 'configs/ickd/resnet34_resnet18_scratch_imagenet.py'
+    assert 'type' not in Config.fromfile(config).optim_wrapper
+    classifier = steps('--crop', '32', config=config)
+    classifier.ours()
+    assert classifier.inputs.shape == (2, 3, 32, 32)
 
 
 def test_a_config_without_a_teacher(tmp_path):

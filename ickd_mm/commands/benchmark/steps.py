@@ -60,7 +60,8 @@ class Steps:
         self.teacher.to(device, memory_format=layout)
         self.distiller.train().to(device, memory_format=layout)
         models = self.alone, self.distiller
-        if torch.device(device).type == 'cpu' and cfg.optim_wrapper.type == 'AmpOptimWrapper':
+        amp = cfg.optim_wrapper.get('type') == 'AmpOptimWrapper'
+        if amp and torch.device(device).type == 'cpu':
             cfg.optim_wrapper.type = CPUAmpWrapper
             cfg.optim_wrapper.pop('loss_scale', None)
         self.wrappers = {m: build_optim_wrapper(m, cfg.optim_wrapper) for m in models}
