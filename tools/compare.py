@@ -12,9 +12,9 @@ K1,K2=V1:W1,V2:W2 changes two together"""
 TAKEN = 'seconds per step, one number per config, for the time axis; default: what the runs took'
 TIMED = 'measure them at the end: 3 x 60 steps of each line, interleaved, alone on the machine'
 SHARE = """keep the teacher's features in WORK_DIR/features: for one seed all methods see the same
-batches, so the teacher runs once for all with the same taps. Scores do not change. Needs disk for
-the features of all iterations of each seed (delete the folder at the end), and --time-steps or
---step-seconds for honest times"""
+batches, so the teacher runs once for all that need the same of its layers. Scores do not change.
+Needs disk for the features of all iterations of each seed (delete the folder at the end), and
+--time-steps or --step-seconds for honest times"""
 SCORE = 'score to compare, as mmengine logs it, higher is better; default: mIoU or accuracy/top1'
 
 if __name__ == '__main__':

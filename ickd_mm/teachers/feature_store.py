@@ -56,12 +56,13 @@ def _whole(feature: Tensor) -> Tensor:
 class FeatureStore:
     """A folder of features, one file per batch, named after all that they depend on.
 
-    That is the teacher's config, structure, weights and buffers, the taps, how it is run, the
-    versions of the packages, the number of threads, and the images bit by bit. What is read is
-    what was computed, bits and memory layout included, so a run over batches of one shape gives
-    the same student with the store as without. (The first batch that is computed decides which
-    kernels a convolution uses on a CPU; where shapes vary, features may differ by rounding.) A
-    file that does not match its own digest is computed again. Processes may share the folder.
+    That is the teacher's config, structure, weights and buffers, how it is run, the versions of
+    the packages, the number of threads, and the images bit by bit. A file holds the taps that were
+    asked for so far; a run that asks for others adds them. What is read is what was computed, bits
+    and memory layout included, so a run over batches of one shape gives the same student with the
+    store as without. (The first batch that is computed decides which kernels a convolution uses on
+    a CPU; where shapes vary, features may differ by rounding.) A file that does not match its own
+    digest is computed again. Processes may share the folder.
 
     It pays where the same batches come again: for every other method over the same seed. A run
     whose augmentation never repeats only fills it; the log says how many batches were read.
@@ -84,9 +85,8 @@ class FeatureStore:
     def identify(self, model: nn.Module) -> None:
         """Digest the teacher, before the first call and after every change of it."""
         structure = re.sub('0x[0-9a-f]+', '', str(model))  # addresses differ between processes
-        paths = ' '.join(tap.path for tap in self.taps)
         tensors = {**model.state_dict(), **dict(model.named_buffers())}
-        self._identity = _digest(f'{_software()} {self.how} {structure} {paths}', tensors)
+        self._identity = _digest(f'{_software()} {self.how} {structure}', tensors)
 
     def _file(self, images: Tensor) -> Path:
         device = images.device.type
@@ -98,29 +98,30 @@ class FeatureStore:
         """Return the features of ``images``: read, or computed and written."""
         file = self._file(images)
         stored = self._read(file)
+        known = all(tap.path in stored for tap in self.taps)
         self.asked += 1
-        self.read += stored is not None
+        self.read += known
         if self.asked in (1, 10, 100) or self.asked % 1000 == 0:
             text = f"The teacher's features of {self.read} of {self.asked} batches were read from"
             print_log(f'{text} {self.folder}', 'current')
-        if stored is not None:
+        if known:
             return {tap: stored[tap.path].to(images.device) for tap in self.taps}
         features = {tap: _whole(feature) for tap, feature in compute(images).items()}
-        self._write(file, {tap.path: feature for tap, feature in features.items()})
+        self._write(file, stored | {tap.path: feature for tap, feature in features.items()})
         return features
 
-    def _read(self, file: Path) -> dict[str, Tensor] | None:
+    def _read(self, file: Path) -> dict[str, Tensor]:
         try:
             data = file.read_bytes()
         except FileNotFoundError:
-            return None
+            return {}
         try:
             stored = torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)
             if _digest('', stored['features']) != stored['digest']:
                 raise ValueError('its contents do not match its digest')
         except Exception as error:  # whatever a damaged archive makes torch.load raise
             print_log(f'{file} is damaged and is computed again: {error!r}', 'current', 30)
-            return None
+            return {}
         return stored['features']
 
     def _write(self, file: Path, features: dict[str, Tensor]) -> None:

@@ -77,7 +77,7 @@ def test_what_is_read_is_what_was_computed(teacher, tmp_path):
     [
         dict(change=lambda model: model.backbone.stem[0].weight.data.mul_(1.0001)),
         dict(change=lambda model: setattr(model.backbone.layer4[0].relu, 'inplace', False)),
-        dict(taps=TAPS[:1]),
+        dict(taps=TAPS[:1]),  # what lies behind is not folded
         dict(fold=False),
         dict(dtype='bf16'),
     ],
@@ -90,6 +90,21 @@ def test_another_teacher_is_another_question(teacher, tmp_path, other):
     assert len(files(tmp_path)) == 2
     assert all(torch.equal(got[tap], want[tap]) for tap in want)
     assert list(got) == list(want)
+
+
+def test_one_file_serves_taps_that_need_the_same_layers(teacher, tmp_path):
+    images = torch.randn(2, 3, 64, 64)
+    both = [Tap.parse('decode_head.bottleneck'), Tap.parse('decode_head.conv_seg')]
+    want = teacher(taps=both, store=None)(images)
+    for tap in both:
+        assert torch.equal(teacher(taps=[tap])(images)[tap], want[tap])
+    assert len(files(tmp_path)) == 1
+    for taps in (*([tap] for tap in both), both):
+        served = teacher(taps=taps)
+        served.model.forward = no_forward
+        got = served(images)
+        assert list(got) == taps
+        assert all(torch.equal(got[tap], want[tap]) for tap in taps)
 
 
 def test_other_images_and_another_precision_are_other_questions(teacher, tmp_path):
