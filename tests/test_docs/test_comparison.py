@@ -1,5 +1,6 @@
 """The figures of docs/comparison.md, README and the folders' READMEs are those of the kept runs."""
 
+import json
 import re
 import runpy
 import statistics
@@ -150,3 +151,16 @@ def test_the_variants_are_means_of_two_seeds(tables, capsys):
         'FitNet': ['fitnet'],
     }.items():
         assert re.findall(r'[\d.]+', rows[row]) == [means[name] for name in names], row
+
+
+def test_the_shipped_logs_end_with_the_scores_that_the_pages_have():
+    logs = sorted(REPO.glob('weights/logs/*.json'))
+    assert logs
+    for log in logs:
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        scores = [line['accuracy/top1'] for line in lines if 'accuracy/top1' in line]
+        assert len(scores) == 10
+        for page in ('weights/README.md', 'configs/baselines/README.md'):
+            (row,) = re.findall(rf'^\|.*{log.stem}\.py.*$', (REPO / page).read_text('utf-8'), re.M)
+            assert f' {scores[-1]:.1f} ' in row, page
+        assert (REPO / f'weights/{log.stem}.safetensors').stat().st_size < 2e6
