@@ -14,8 +14,9 @@ from support.repository import REPO
 
 PATTERNS = ('*.md', 'docs/*.md', 'configs/*/README.md', 'weights/README.md')
 PAGES = sorted(page for pattern in PATTERNS for page in REPO.glob(pattern))
+# Without a newline in it, a line is written at once: the calls of a pipe do not mix.
 STUB = """#!/bin/bash
-printf '%s\\0' "${0##*/}" "$@" $'\\n' >> "$RECORD"
+printf '%s\\0' "${0##*/}" "$@" $'\\x1e' >> "$RECORD"
 """
 BASH = shutil.which('bash')
 REAL = 'basename() { echo "${1##*/}"; }; dirname() { echo "${1%/*}"; }; export -f dirname'
@@ -80,5 +81,5 @@ def record(text, folder, names):
     env = dict(PATH=str(stubs), RECORD=str(calls))
     text = f'{REAL}\n{text}'
     done = subprocess.run([BASH, '-c', text], cwd=folder, env=env, capture_output=True, text=True)
-    called = calls.read_text().split('\0\n\0')[:-1] if calls.exists() else []
+    called = calls.read_text().split('\0\x1e\0')[:-1] if calls.exists() else []
     return [call.split('\0') for call in called], done.stderr
