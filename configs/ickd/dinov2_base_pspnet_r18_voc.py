@@ -14,7 +14,7 @@ model = dict(
     teacher='mmpretrain::dinov2/vit-base-p14_dinov2-pre_headless.py',
     teacher_ckpt='zoo',
     # 37 patches of 14 pixels a side, as it was trained. On a GPU dtype='bf16' halves its memory.
-    teacher_run=dict(size=518, dtype=None),
+    teacher_run=dict(size=518),
     pairs=dict(
         loss_icc=dict(
             student='backbone.layer4',

@@ -29,7 +29,7 @@ class CIFARResNet(ResNet_CIFAR):
         depth: 8, 14, 20, 32, 44, 56 or 110.
         stem_channels: channels of the first convolution.
         base_channels: channels of the first stage.
-        channels_last: keep channels innermost in memory: a quarter faster on a CPU.
+        channels_last: keep channels innermost in memory, which is faster on a CPU.
         kwargs: further arguments of mmpretrain's ``ResNet_CIFAR``.
 
     Raises:

@@ -86,6 +86,17 @@ def test_a_network(row):
     torch.testing.assert_close(together[:1], alone, rtol=1e-3, atol=1e-4)
 
 
+def test_channels_last_is_a_layout_and_nothing_else():
+    torch.manual_seed(0)
+    plain, other = networks.CIFARResNet(8), networks.CIFARResNet(8, channels_last=True)
+    other.load_state_dict(plain.state_dict())
+    images = torch.randn(2, 3, 32, 32)
+    (want,), (got,) = plain(images), other(images)
+    assert want.is_contiguous()
+    assert got.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5)
+
+
 def test_they_are_names_of_the_package_too():
     assert set(networks.__all__) == {n for n, home in HOMES.items() if home == BACKBONES}
     for name in networks.__all__:

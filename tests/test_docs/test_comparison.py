@@ -164,3 +164,30 @@ def test_the_shipped_logs_end_with_the_scores_that_the_pages_have():
             (row,) = re.findall(rf'^\|.*{log.stem}\.py.*$', (REPO / page).read_text('utf-8'), re.M)
             assert f' {scores[-1]:.1f} ' in row, page
         assert (REPO / f'weights/{log.stem}.safetensors').stat().st_size < 2e6
+
+
+def test_the_sweep_of_fashionmnist_is_that_of_the_kept_runs(tables):
+    rows = tables['read']('fashionmnist_sweep').sort_values('at')
+    page = (REPO / 'docs/sweeps.md').read_text(encoding='utf-8').split('## Fashion-MNIST')[1]
+    page = page.split('\n## ')[0]
+    names = {
+        'KD': 'kd loss_weight={} max_epochs=3',
+        'FitNet': 'fitnet loss_weight={} max_epochs=3',
+        'ICKD-C, as released': 'ickd_c center=False loss_weight={} max_epochs=3',
+        'ICKD-C, centred': 'ickd_c center=True loss_weight={} max_epochs=3',
+        'ICKD-C, centred and cross': 'ickd_c center=True cross=True loss_weight={} max_epochs=3',
+    }
+    shown = [('alone lr={}', page.split('\n\n')[1].split(';')[0])]
+    shown += [
+        (names[name], text)
+        for name, text in re.findall(r'^\| (.+?) \| ([\d.]+: .*) \|$', page, re.M)
+    ]
+    assert len(shown) == 1 + len(names)
+    for name, text in shown:
+        for value, scores in re.findall(r'([\d.]+): ([\d.]+(?:, [\d.]+)*)', text):
+            kept = rows[rows.name.isin([name.format(float(value)), name.format(value)])]
+            last = kept.groupby('seed').score.last()
+            assert [f'{score:.1f}' for score in last] == scores.split(', '), (name, value)
+    early = rows[(rows['at'] == 3) & (rows.seed == 10)].set_index('name').score
+    for name in ('alone lr=1.0', 'alone lr=0.3'):
+        assert f'{early[name]:.1f}' in page
