@@ -6,3 +6,4 @@ _base_ = [
 ]
 custom_imports = dict(imports=['ickd_mm'])  # lets mmpretrain's own tools run it too
 model = dict(backbone=dict(depth=32))
+optim_wrapper = dict(optimizer=dict(lr=0.1))  # the schedule's rate is the small student's best

@@ -26,7 +26,7 @@ import ickd_mm.commands.compare.jobs as jobs
 from ickd_mm.commands.demo import command
 from support.forked_children import fork_children
 fork_children()
-jobs.EVERY = 0.5
+jobs.EVERY = 0
 short = (('train_cfg.max_iters', '2'), ('train_dataloader.batch_size', '4'))
 command.run_demo(seed=5, full=True, options=short)
 """

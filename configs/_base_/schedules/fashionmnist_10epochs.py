@@ -1,7 +1,7 @@
 # SGD with Nesterov's momentum and a rate that falls to 0 along a cosine, after one warm-up epoch.
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4),
+    optimizer=dict(type='SGD', lr=0.3, momentum=0.9, nesterov=True, weight_decay=5e-4),
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, end=1, convert_to_iter_based=True),
