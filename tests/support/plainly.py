@@ -20,8 +20,10 @@ if importlib.util.find_spec('mmcv._ext') is None:
     ops.__getattr__ = lambda name: type(name, (), {}) if name[0] != '_' else None
     sys.modules['mmcv.ops'] = ops
 import torch
-operators = torch.library.Library('torchvision', 'FRAGMENT')
-if not hasattr(torch.ops.torchvision, 'nms'):
+try:
+    import torchvision
+except RuntimeError:
+    operators = torch.library.Library('torchvision', 'FRAGMENT')
     operators.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
     operators.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
 """
