@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 from mmengine.config import Config
@@ -20,7 +21,14 @@ import ickd_mm  # noqa: F401 configs name it
 from support.pages import PAGES, blocks, configs_shown, record
 from support.repository import REPO
 
-LINKS = ('configs', 'constraints.txt', 'docs', 'ickd_mm', 'tests', 'tools')
+LINKS = (
+    'configs',
+    'docs',
+    'ickd_mm',
+    'tests',
+    'tools',
+    *(file.name for file in REPO.glob('constraints*.txt')),
+)
 MADE = ('Makefile', 'pyproject.toml', 'setup.cfg', 'setup.py')
 SHORT = ('train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'default_hooks.checkpoint.interval=2')
 STUDENT = "_base_ = 'ickd_mm::baselines/pspnet_r18_voc.py'\n"
@@ -88,6 +96,8 @@ def shortened(words, folder):
     if not (folder / rest[0]).is_file() or 'convert' in rest[0]:
         raise NotRun('another project, or a download; tests/test_checkpoint/test_repdistiller.py')
     tool, given = Path(rest[0]).stem, rest[1:2]
+    if given == ['own_detector.py'] and not find_spec('mmdet'):
+        raise NotRun('mmdet, which comes with STACK=onedl')
     if tool == 'prepare_digits':
         few = ['--unlabelled', '40'] if '--unlabelled' in rest else []
         return [sys.executable, *rest, '--train', '40', '--val', '20', *few], None
