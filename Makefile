@@ -35,7 +35,7 @@ test-fast: setup
 # Tests marked gpu and benchmarks on one CUDA GPU, a table in work_dirs/gpu/report.md.
 # Without a GPU it ends at once with status 2; SKIP=1 makes that 0.
 gpu-report: setup
-	$(RUN) tools/gpu_report.py $(if $(SKIP),--skip)
+	$(RUN) tools/gpu_report.py $(if $(filter 1,$(SKIP)),--skip)
 
 # Losses, distiller, checkpoints, a training and how it resumes.
 CORE := $(addprefix tests/,test_functional test_losses test_distillers/test_feature_distiller.py \

@@ -71,9 +71,11 @@ def run_part(words: list[str], log: Path, env: dict[str, str] | None = None) -> 
         try:
             status = process.wait(timeout=LIMIT)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # with what the part has started
-            process.wait()
             status = 124
+        finally:
+            if process.poll() is None:  # too slow, or Ctrl-C, which does not reach its session
+                os.killpg(process.pid, signal.SIGKILL)  # with what the part has started
+                process.wait()
     return status, time.monotonic() - start
 
 

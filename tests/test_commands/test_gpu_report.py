@@ -1,6 +1,8 @@
 """The report of a GPU: what it runs, the table it makes of it, and what it says without one."""
 
 import json
+import signal
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -76,6 +78,23 @@ def test_a_part_without_a_result_is_said(tmp_path, monkeypatch):
     (row,) = gpu_report.collect(tmp_path, {'loss': ended})['rows']
     assert row['figure'] == 'no result, exit status 124: see loss.log'
     assert not row['holds']
+
+
+def test_a_part_ends_with_an_interrupted_report(tmp_path, monkeypatch):
+    started = []
+
+    class Interrupted(subprocess.Popen):
+        def wait(self, timeout=None):
+            started.append(self)
+            if len(started) == 1:
+                raise KeyboardInterrupt
+            return super().wait(timeout)
+
+    monkeypatch.setattr(gpu_report.subprocess, 'Popen', Interrupted)
+    words = [sys.executable, '-S', '-c', 'import time; time.sleep(20)']
+    with pytest.raises(KeyboardInterrupt):
+        gpu_report.run_part(words, tmp_path / 'loss.log')
+    assert started[0].returncode == -signal.SIGKILL
 
 
 def test_what_is_run_is_there(tmp_path):
