@@ -49,6 +49,7 @@ def pytest_collection_modifyitems(items):
     skip_what_is_not_there(items)
 
 
+@pytest.hookimpl(trylast=True)  # behind the durations, for those who read the last lines
 def pytest_terminal_summary(terminalreporter, config):
     """Say where the tests marked gpu ran: a run with -q -q has no line of counts."""
     if config.option.markexpr == 'gpu':

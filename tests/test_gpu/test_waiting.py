@@ -10,6 +10,7 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper
 from mmpretrain.structures import DataSample
+from support.gpu import DEVICE
 from support.pairing import CLASSIFIER, CONNECTOR
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -81,7 +82,7 @@ def build(tmp_path, **teacher_run):
 
 
 @pytest.mark.parametrize(
-    ('device', 'run'), [('cpu', {}), on_gpu('cuda', {}), on_gpu('cuda', dict(dtype='bf16'))]
+    ('device', 'run'), [('cpu', {}), on_gpu(DEVICE, {}), on_gpu(DEVICE, dict(dtype='bf16'))]
 )
 def test_a_step_and_the_check_for_nan(device, run, tmp_path):
     model = build(tmp_path, **run).to(device).train()
@@ -106,7 +107,7 @@ def test_a_step_and_the_check_for_nan(device, run, tmp_path):
     assert all(value.isfinite() for value in logs.values())
 
 
-@pytest.mark.parametrize('device', ['cpu', on_gpu('cuda')])
+@pytest.mark.parametrize('device', ['cpu', on_gpu(DEVICE)])
 def test_waiting_is_noticed(device):
     mask = torch.ones(3, device=device) > 0
     for waits in (mask.nonzero, mask.any().item, lambda: mask[mask], lambda: bool(mask[0])):
