@@ -3,7 +3,6 @@
 import re
 
 import pytest
-import torch
 from support.repository import ICKD, STUDENT, data_options
 from support.tools import load, scalars, succeed, train
 
@@ -44,15 +43,6 @@ def test_resuming_from_a_named_checkpoint(distilled, tmp_path):
     options, flags = [*options, 'train_cfg.max_iters=4'], ['--resume', folder / 'iter_3.pth']
     succeed(train(ICKD, tmp_path, *options, flags=flags))
     assert [s['step'] for s in scalars(tmp_path) if 'loss' in s] == [4]
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='mmengine has AMP on GPUs alone')
-def test_mixed_precision(distilled, tmp_path):
-    options, _ = distilled
-    succeed(train(ICKD, tmp_path, *options, 'train_cfg.max_iters=2', flags=['--amp']))
-    losses = [s['loss_icc'] for s in scalars(tmp_path) if 'loss_icc' in s]
-    assert len(losses) == 2
-    assert all(0 < loss < 20 for loss in losses)
 
 
 def test_a_missing_data_folder_names_the_command_that_makes_it(tmp_path):
