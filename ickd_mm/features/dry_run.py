@@ -181,9 +181,10 @@ def dry_run(
                     furthest, fault = progress.ran, error
     names = {module: name for name, module in model.named_modules()}
     last = next((names[m] for m in reversed(furthest) if names.get(m)), None)
+    alone = ", model.teacher_run.size the teacher's alone" if role == 'teacher' else ''
     raise RuntimeError(
         f'the {role} ({type(model).__name__}) cannot run on images of {size[0]}x{size[1]} '
-        '(model.input_size sets another size), nor with data samples made for them: '
+        f'(model.input_size sets another size{alone}), nor with data samples made for them: '
         f'{type(fault).__name__}: {fault}; '
         + (f'the last of its modules that ran is {last!r}' if last else 'none of its modules ran')
     ) from fault

@@ -82,9 +82,10 @@ def test_what_still_cannot_run_is_named(distiller_cfg, scope):
             distiller_cfg[role].decode_head.type = 'ickd_mm.BrokenHead'
             pair[role] = 'decode_head.bottleneck'
             MODELS.build(distiller_cfg)
+        own = ", model.teacher_run.size the teacher's alone" * (role == 'teacher')
         assert str(caught.value) == (
             f'the {role} (EncoderDecoder) cannot run on images of 64x64 (model.input_size sets '
-            'another size), nor with data samples made for them: ArithmeticError: '
+            f'another size{own}), nor with data samples made for them: ArithmeticError: '
             'no pyramid today; the last of its modules that ran is '
             "'backbone'"
         )
