@@ -116,10 +116,19 @@ class ModelSource:
         try:
             model = MODELS.build(self.cfg)
         except (AssertionError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f'{key}: cannot build {self.cfg.type}: {error}') from error
+            text = f'{key}: cannot build {self.cfg.type}: {error}'
+            raise ValueError(f'{text}{self._scope_hint()}') from error
         if not isinstance(model, BaseModel):
             raise TypeError(f'{key} must be an mmengine BaseModel, got {type(model).__name__}')
         return model
+
+    def _scope_hint(self) -> str:
+        """Say where the names inside a dict are looked up whose own type names its library."""
+        kind, scope = self.cfg.type, self.scope()
+        library = kind.rpartition('.')[0] if isinstance(kind, str) else ''
+        if library in ('', 'ickd_mm', scope) or MODELS.get(kind) is None:
+            return ''
+        return f'; names inside it are looked up in scope {scope!r}: set _scope_={library!r} in it'
 
 
 def read_student(model: Mapping[str, Any], data_preprocessor: dict | None = None) -> ModelSource:

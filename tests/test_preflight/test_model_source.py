@@ -127,3 +127,15 @@ def test_a_file_without_a_model(tmp_path):
     (tmp_path / 'c.py').write_text('x = 1\n')
     with pytest.raises(ValueError, match='holds no model dict'):
         ModelSource.read(str(tmp_path / 'c.py'), 'student')
+
+
+def test_a_prefix_is_not_a_scope_for_what_is_inside(scope):
+    def build(kind):
+        inside = dict(backbone=dict(type='ResNet_CIFAR', depth=18), data_preprocessor={})
+        ModelSource.read(dict(inside, type=kind), 'teacher').build('teacher')
+
+    with pytest.raises(ValueError, match=r"in scope 'mmseg': set _scope_='mmpretrain'"):
+        build('mmpretrain.ImageClassifier')
+    with pytest.raises(ValueError, match=r'mmpretrain\.Typo is not in') as caught:
+        build('mmpretrain.Typo')
+    assert 'looked up' not in str(caught.value)
