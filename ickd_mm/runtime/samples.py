@@ -20,6 +20,12 @@ _WITHOUT = (
     '; model.supervised=False needs no labels: leave out of the pipeline what reads them '
     '(LoadAnnotations, cat_max_ratio of RandomCrop)'
 )
+_NO_SAMPLE = 'need at least one array to concatenate'
+"""What mmengine's data sets say where they keep no sample."""
+_KEEPS_NONE = (
+    'a data set keeps no sample: its list is empty, its metainfo has none of the classes in it, or '
+    'filter_cfg drops every image (filter_empty_gt=True: those without boxes)'
+)
 
 
 class NamingPipeline(Compose):
@@ -134,7 +140,12 @@ def watch_loaders() -> None:
     labelled: list[bool] = []  # of the run whose training loop is being built
 
     def build_dataloader(*args: Any, **kwargs: Any) -> Any:
-        loader = build(*args, **kwargs)
+        try:
+            loader = build(*args, **kwargs)
+        except ValueError as error:
+            if _NO_SAMPLE not in str(error):
+                raise
+            raise ValueError(_KEEPS_NONE) from error
         watch(loader.dataset, strict=bool(labelled), labelled=all(labelled))
         return loader
 

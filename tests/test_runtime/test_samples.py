@@ -4,13 +4,14 @@ import shutil
 
 import numpy as np
 import pytest
+from mmengine.runner import Runner
 from mmseg.datasets import BaseSegDataset
 from PIL import Image
 from support.forking import train
 from support.repository import STUDENT, data_options
 from support.tools import scalars, succeed
 
-from ickd_mm.runtime import samples
+from ickd_mm.runtime import samples, setup
 from ickd_mm.runtime.samples import NamingPipeline, watch
 
 LISTS = 'ImageSets/Segmentation/{}.txt'
@@ -113,6 +114,10 @@ def test_an_empty_data_set_is_an_error_and_not_an_endless_wait(scope, root):
     (folder / LISTS.format('train')).write_text('')
     with pytest.raises(ValueError, match=r'Segmentation/train.txt. lists no sample'):
         watched(folder, serialize_data=False)
+    setup()
+    loader = dict(dataset=dict(type=dataset, folder=folder), batch_size=1, sampler=None)
+    with pytest.raises(ValueError, match=r'keeps no sample: .*filter_empty_gt=True'):
+        Runner.build_dataloader(loader)
 
 
 def test_data_sets_inside_others(scope, digits):
