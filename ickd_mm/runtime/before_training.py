@@ -71,8 +71,25 @@ def _check_pairs(runner: Runner, loader: DataLoader) -> None:
     print_log(model.summary() + tried, 'current')
 
 
+def check_proposals(model: Any) -> None:
+    """Make sure that a detector of two stages can train on labels, which takes proposals.
+
+    Raises:
+        RuntimeError: if mmcv has no operator to suppress boxes, with what to do.
+    """
+    missing = missing_operator('batched_nms')
+    proposes = 'rpn_proposal' in (getattr(model, 'train_cfg', None) or ())
+    if missing and proposes and getattr(model, 'supervised', True):
+        name = type(getattr(model, 'student', model)).__name__
+        raise RuntimeError(
+            f'{name} cannot train on labels here: its proposals need NMS. {missing} A distiller '
+            'trains on its pairs alone with model.supervised=False'
+        )
+
+
 def _check_training(runner: Runner, loop: Any) -> None:
     model = unwrapped(runner.model)
+    check_proposals(model)
     ignored = set(ignored_labels(model).values()) if getattr(model, 'supervised', True) else set()
     prefix = 'model.student.' if trains_distiller(runner) else 'model.'
     for dataset in _mask_readers(loop, ignored):

@@ -8,16 +8,19 @@ import torch
 pytest.importorskip('mmdet', reason='mmdet is not installed: it comes with STACK=onedl')
 
 from mmengine.config import Config, ConfigDict
+from mmengine.dataset import pseudo_collate
 from mmengine.hub import get_config
 from mmengine.optim import OptimWrapper
-from mmengine.registry import init_default_scope
+from mmengine.registry import DATASETS, init_default_scope
+from PIL import Image
+from support.libraries import RETINANET
 
 from ickd_mm.commands.benchmark.batches import random_batch
 from ickd_mm.commands.benchmark.steps import Steps
 from ickd_mm.features.dry_run import image_channels
 from ickd_mm.features.taps import Capture
 from ickd_mm.registry import MODELS
-from ickd_mm.runtime.before_training import check_suppression
+from ickd_mm.runtime.before_training import check_proposals, check_suppression
 from ickd_mm.runtime.stack import missing_operator
 
 FILES = {
@@ -134,6 +137,35 @@ def test_what_cannot_predict_here_is_refused():
     if missing_operator('batched_nms'):
         with pytest.raises(RuntimeError, match=r'RetinaNet.test_cfg has nms.*batched_nms.*None$'):
             check_suppression(retinanet)
+
+
+def test_two_stages_without_operators_are_refused_where_they_train_on_labels():
+    init_default_scope('mmdet')
+    model = MODELS.build(detector('Faster R-CNN'))
+    if missing_operator('batched_nms'):
+        with pytest.raises(RuntimeError, match=r'FasterRCNN cannot train on labels.*supervised=F'):
+            check_proposals(model)
+    model.supervised = False
+    check_proposals(model)
+
+
+def test_a_detector_learns_from_a_folder_of_images(tmp_path):
+    """By a data set of another library: mmdet has none for a folder."""
+    (tmp_path / 'images').mkdir()
+    for n in range(2):
+        Image.new('RGB', (96, 64), (9, n, 99)).save(tmp_path / f'images/{n}.jpg')
+    taught = dict(RETINANET), 'backbone.layer4', RETINANET, 'backbone.layer4', tmp_path
+    model, _ = build(*taught, supervised=False)
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='PackDetInputs')]
+    common = dict(data_root=str(tmp_path), pipeline=pipeline)
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), 1e-4))
+    for own in (
+        dict(type='mmseg.BaseSegDataset', data_prefix=dict(img_path='images')),
+        dict(type='mmpretrain.CustomDataset', data_prefix='images', with_label=False),
+    ):
+        data = DATASETS.build(dict(own, **common))
+        logs = model.train_step(pseudo_collate([data[0], data[1]]), wrapper)
+        assert logs.keys() == {'loss', 'loss_icc'}
 
 
 def test_a_stem_of_pixels_is_not_taken_for_channels():
