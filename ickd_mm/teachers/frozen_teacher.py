@@ -60,7 +60,7 @@ class FrozenTeacher:
         self.options = run or TeacherOptions()
         self.stop = True
         self._layout = torch.contiguous_format
-        self._on_cpu_kernels = False
+        self._on_cpu_kernels = self._casts = False
         self._prepare(self.options.image_size(size))
         self._features: Callable[..., dict[Tap, Tensor]] = self._run_to_last_tap
         if self.options.compile:
@@ -93,12 +93,25 @@ class FrozenTeacher:
         dtype = options.torch_dtype
         if dtype not in (None, torch.float32):
             self.model.to(dtype)
+            self._casts = not self._runs_in(dtype, size, last)
+
+    def _runs_in(self, dtype: torch.dtype, size: tuple[int, int], last: Capture) -> bool:
+        """Tell whether all of the model stays in ``dtype``, or autocast has to bring it back.
+
+        DETR makes its positions in float32.
+        """
+        device = next(self.model.parameters()).device.type
+        for casts in (False, True):
             try:
-                dry_run(self.model, size, last, role='teacher', layout=self._layout)
+                with torch.autocast(device, dtype if casts else None, enabled=casts):
+                    dry_run(self.model, size, last, role='teacher', layout=self._layout)
+                return not casts
             except Exception as error:
-                raise ValueError(
-                    f'teacher_run.dtype={options.dtype!r}: the teacher cannot run in it: {error}'
-                ) from error
+                fault = error
+        name = self.options.dtype
+        raise ValueError(
+            f'teacher_run.dtype={name!r}: the teacher cannot run in it: {fault}'
+        ) from fault
 
     def _runs_channels_last(self, size: tuple[int, int], *watches: AbstractContextManager) -> bool:
         layout = torch.channels_last
@@ -187,7 +200,8 @@ class FrozenTeacher:
         images = images.to(memory_format=self._layout)
         precision: AbstractContextManager = nullcontext()
         if dtype is not None:
-            images, precision = images.to(dtype), torch.autocast(device, enabled=False)
+            images = images.to(dtype)
+            precision = torch.autocast(device, dtype if self._casts else None, enabled=self._casts)
         with precision:
             self._set_cpu_kernels(device == 'cpu' and self._allows_cpu_kernels())
             if self.store is not None:

@@ -27,7 +27,8 @@ class TeacherOptions:
             multiplications. Costs four times their weights more in memory (322 MiB for a
             ResNet-101), and work buffers of up to 0.2 GB.
         dtype: 'fp32', 'bf16' or 'fp16' for weights and arithmetic, whatever autocast says;
-            None for float32 weights under the step's own autocast.
+            None for float32 weights under the step's own autocast. A model that makes tensors of
+            float32 itself (DETR's positions) runs under an autocast of its own.
         compile: hand the forward to :func:`torch.compile`; a dict gives its arguments.
         store: a folder that keeps the features of every batch, for runs that see the same
             batches: several methods over one seed (``tools/compare.py --share-teacher``). See

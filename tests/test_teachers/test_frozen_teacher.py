@@ -139,10 +139,31 @@ class Mixes(Views):
         return super().forward(images.float())
 
 
+class Refuses(Views):
+    """Takes float32 alone."""
+
+    def forward(self, images, mode='tensor'):
+        if images.dtype != torch.float32:
+            raise TypeError(images.dtype)
+        return super().forward(images)
+
+
+def test_a_model_that_makes_tensors_of_float32_runs_in_another_dtype():
+    """As DETR does with its positions."""
+    torch.manual_seed(0)
+    model, taps, images = Mixes().eval(), [Tap.parse('last')], torch.randn(2, 3, 20, 20)
+    want = model(images).detach()
+    frozen = FrozenTeacher(model, taps, None, run=TeacherOptions(dtype='bf16'), size=(20, 20))
+    assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
+    got = frozen(images)[taps[0]]
+    assert got.dtype == torch.float32
+    assert 0 < (got - want).norm() / want.norm() < 0.02
+
+
 def test_a_model_that_cannot_run_in_a_dtype_says_so_at_once():
     run = TeacherOptions(dtype='bf16')
     with pytest.raises(ValueError, match=r"teacher_run.dtype='bf16': the teacher cannot run in it"):
-        FrozenTeacher(Mixes().eval(), [Tap.parse('last')], None, run=run, size=(20, 20))
+        FrozenTeacher(Refuses().eval(), [Tap.parse('last')], None, run=run, size=(20, 20))
 
 
 @pytest.mark.slow
