@@ -43,15 +43,17 @@ def runs_of(rows: pd.DataFrame, end: int) -> pd.DataFrame:
     return runs.assign(curve=curves, score=runs.score.str[-1], **known)
 
 
-def table(file: str, end: int, teacher: float, metric: str) -> pd.DataFrame:
-    """Print a table of the runs that have seeds 0 to 4; return their runs."""
+def table(
+    file: str, end: int, teacher: float, metric: str, seeds: int = 5, digits: int = 1
+) -> pd.DataFrame:
+    """Print a table of the runs that have all seeds, from 0; return their runs."""
     runs = runs_of(read(file), end)
-    runs = runs[runs.groupby('name').seed.transform('nunique') == 5]
+    runs = runs[runs.groupby('name').seed.transform('nunique') == seeds]
     print(f'\n| run | {metric} | gain (95 %) | of the gap |\n| --- | --: | --: | --: |')
     for row in summarize(runs, teacher).itertuples():
-        gain = f'{row.gain:+.1f} ± {row.interval:.1f} | {row.share:.0f} %'
+        gain = f'{row.gain:+.{digits}f} ± {row.interval:.{digits}f} | {row.share:.0f} %'
         rest = gain if row.name != 'alone' else ' | '
-        print(f'| {row.name} | {row.mean:.1f} ± {row.sd:.1f} | {rest} |')
+        print(f'| {row.name} | {row.mean:.{digits}f} ± {row.sd:.{digits}f} | {rest} |')
     return runs
 
 
@@ -64,6 +66,19 @@ def variants(files: tuple[str, ...]) -> None:
     for name, score in runs.groupby('name').score.mean().sort_values(ascending=False).items():
         if name.startswith(('ickd_s ', 'ickd_s_', 'prototype', 'fitnet')):
             print(f'| {name} | {score:.1f} |')
+
+
+def few_labels() -> None:
+    """Print the mean of the seeds that choose a rate, 10 and 11, and what seeds 0 to 2 have."""
+    scores = read('few_labels_runs').sort_values('at').groupby(['seed', 'name']).score.last()
+    chosen, counted = scores.unstack().loc[10:], scores.unstack().loc[:2]
+    print('\n| few_labels | seeds 10 and 11 | seeds 0 to 2 |\n| --- | --: | --: |')
+    for name in chosen:
+        last = counted[name].dropna()
+        rest = f'{last.mean():.1f} ± {last.std():.1f}' if len(last) else ''
+        print(f'| {name.partition(" ")[2]} | {chosen[name].mean():.1f} | {rest} |')
+    names = counted.mean().dropna().sort_values(ascending=False)
+    differences(counted.stack().rename('score').reset_index(), list(names.index))
 
 
 def differences(runs: pd.DataFrame, names: list[str]) -> None:
@@ -84,6 +99,7 @@ def main() -> None:
     long = table('segmentation_long_runs', 1800, 68.96, 'mIoU')
     differences(long, ['ickd_s_fitnet', 'fitnet', 'ickd_s'])
     table('classification_runs', 900, 91.28, 'top-1')
+    few_labels()
     if '--draw' not in sys.argv:
         return
     images = HERE.parent / 'images'

@@ -191,3 +191,35 @@ def test_the_sweep_of_fashionmnist_is_that_of_the_kept_runs(tables):
     early = rows[(rows['at'] == 3) & (rows.seed == 10)].set_index('name').score
     for name in ('alone lr=1.0', 'alone lr=0.3'):
         assert f'{early[name]:.1f}' in page
+
+
+def test_what_few_labels_give_is_what_the_kept_runs_have(tables, capsys):
+    tables['few_labels']()
+    printed = capsys.readouterr().out
+    lines = re.findall(r'^\| (\S+=.*?) \| ([\d.]+) \| ([\d.± ]*?) ?\|$', printed, re.M)
+    found = {name: (mean, total) for name, mean, total in lines}
+    page = (REPO / 'docs/own_model.md').read_text(encoding='utf-8')
+    page = page.split('### When labels are few')[1].split('\n## ')[0]
+    rows = re.findall(r'^\| (\w.*?) \| ([\d,]+) \| (.*?) \| (.*?) \|$', page, re.M)
+    starts = {
+        ('random weights', '450'): 'load_from=None lr={}',
+        ('random weights', '1,350'): 'max_iters=1350 lr={}',
+        ('900 iterations without labels', '450'): (
+            'load_from=work_dirs/unlabelled/SEED/iter_900.pth lr={}'
+        ),
+    }
+    assert [row[:2] for row in rows] == list(starts)
+    best = {}
+    for start, iterations, rates, total in rows:
+        name = starts[start, iterations]
+        shown = dict(re.findall(r'([\d.]+): ([\d.]+)', rates))
+        kept = {line: mean for line, (mean, _) in found.items() if line.startswith(name[:-2])}
+        assert {name.format(rate): mean for rate, mean in shown.items()} == kept
+        (rate,) = re.findall(r'\*\*([\d.]+):', rates)
+        best[name] = name.format(rate)
+        assert float(shown[rate]) == max(map(float, shown.values()))
+        assert found[best[name]][1] == total
+    alone, longer, after = best.values()
+    for other in (alone, longer):
+        (gain,) = re.findall(re.escape(f'{after} - few_labels {other}: ') + '(.*)', printed)
+        assert gain in page.replace('\n', ' ')
