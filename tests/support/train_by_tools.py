@@ -135,6 +135,16 @@ def train(number, cfg, tools, data):
     return codes
 
 
+def name_all_classes(folder):
+    """List all of COCO's classes in made-up annotations: a detector may predict any of them."""
+    from mmdet.datasets import CocoDataset
+
+    names = enumerate(CocoDataset.METAINFO['classes'], 1)
+    kinds = [dict(id=number, name=name) for number, name in names]
+    for file in folder.glob('annotations/*.json'):
+        file.write_text(json.dumps(dict(json.loads(file.read_text()), categories=kinds)))
+
+
 def main():
     """Train everything."""
     data, rows = Path(sys.argv[1]), json.loads(sys.argv[2])
@@ -153,6 +163,8 @@ def main():
         importlib.import_module(f'{library}.apis')
         importlib.import_module(f'{library}.utils').register_all_modules(False)
     take_short_cuts()
+    if 'mmdet' in LIBRARIES:
+        name_all_classes(data / 'coco')
     gc.freeze()  # what is there now is not copied page by page when a child collects garbage
     codes = {}
     for number, (cfg, row) in enumerate(zip(cfgs, rows)):
