@@ -42,7 +42,9 @@ def test_the_workflows_run_what_ci_runs():
         for job in yaml.safe_load(workflow.read_text())['jobs'].values()
         for step in job['steps']
     )
-    assert made((REPO / '.ci/run').read_text()) <= made(runs) <= TARGETS
+    of_all = {'test-core': 'test'}  # they run the whole on torch 2.1 too
+    here = {of_all.get(target, target) for target in made((REPO / '.ci/run').read_text())}
+    assert here <= made(runs) <= TARGETS
     assert {'docs', 'package', 'test-fast'} <= made(runs)
 
 
