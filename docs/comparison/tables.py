@@ -43,17 +43,15 @@ def runs_of(rows: pd.DataFrame, end: int) -> pd.DataFrame:
     return runs.assign(curve=curves, score=runs.score.str[-1], **known)
 
 
-def table(
-    file: str, end: int, teacher: float, metric: str, seeds: int = 5, digits: int = 1
-) -> pd.DataFrame:
-    """Print a table of the runs that have all seeds, from 0; return their runs."""
+def table(file: str, end: int, teacher: float, metric: str) -> pd.DataFrame:
+    """Print a table of the runs that have seeds 0 to 4; return their runs."""
     runs = runs_of(read(file), end)
-    runs = runs[runs.groupby('name').seed.transform('nunique') == seeds]
+    runs = runs[runs.groupby('name').seed.transform('nunique') == 5]
     print(f'\n| run | {metric} | gain (95 %) | of the gap |\n| --- | --: | --: | --: |')
     for row in summarize(runs, teacher).itertuples():
-        gain = f'{row.gain:+.{digits}f} ± {row.interval:.{digits}f} | {row.share:.0f} %'
+        gain = f'{row.gain:+.1f} ± {row.interval:.1f} | {row.share:.0f} %'
         rest = gain if row.name != 'alone' else ' | '
-        print(f'| {row.name} | {row.mean:.{digits}f} ± {row.sd:.{digits}f} | {rest} |')
+        print(f'| {row.name} | {row.mean:.1f} ± {row.sd:.1f} | {rest} |')
     return runs
 
 

@@ -123,7 +123,7 @@ class ModelSource:
         return model
 
     def _scope_hint(self) -> str:
-        """Say where the names inside a dict are looked up whose own type names its library."""
+        """Say in which scope the names inside are looked up, if the type has another as prefix."""
         kind, scope = self.cfg.type, self.scope()
         library = kind.rpartition('.')[0] if isinstance(kind, str) else ''
         if library in ('', 'ickd_mm', scope) or MODELS.get(kind) is None:

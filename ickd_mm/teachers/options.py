@@ -26,9 +26,9 @@ class TeacherOptions:
         winograd: with ``cpu_kernels``, compute wide 3×3 convolutions with a quarter of the
             multiplications. Costs four times their weights more in memory (322 MiB for a
             ResNet-101), and work buffers of up to 0.2 GB.
-        dtype: 'fp32', 'bf16' or 'fp16' for weights and arithmetic, whatever autocast says;
-            None for float32 weights under the step's own autocast. A model that makes tensors of
-            float32 itself (DETR's positions) runs under an autocast of its own.
+        dtype: 'fp32', 'bf16' or 'fp16' for weights and arithmetic, whatever the step's autocast
+            says; a model that itself makes float32 tensors (DETR's positions) gets an autocast
+            of its own. None for float32 weights under the step's autocast.
         compile: hand the forward to :func:`torch.compile`; a dict gives its arguments.
         store: a folder that keeps the features of every batch, for runs that see the same
             batches: several methods over one seed (``tools/compare.py --share-teacher``). See

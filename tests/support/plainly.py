@@ -22,7 +22,7 @@ if importlib.util.find_spec('mmcv._ext') is None:
 import torch
 try:
     import torchvision
-except RuntimeError:
+except (ImportError, RuntimeError):
     operators = torch.library.Library('torchvision', 'FRAGMENT')
     operators.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
     operators.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')

@@ -7,6 +7,7 @@ Arguments: pages, as ``README.md``; default all.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -75,7 +76,7 @@ def shorten_compare(words):
     start = kept.index('--seeds') + 2
     while start < len(kept) and kept[start].isdigit():
         del kept[start]
-    kept = [word.replace('=1800:', '=2:') for word in kept]
+    kept = [re.sub(r'(max_iters.*=)\d+:', r'\g<1>2:', word) for word in kept]
     extra = SHORT[1:2] if 'max_iters' in ' '.join(kept) else SHORT[:2]
     return [*kept, *(word for option in extra for word in ('--vary', option))]
 
@@ -96,7 +97,9 @@ def shortened(words, folder):
     if not (folder / rest[0]).is_file() or 'convert' in rest[0]:
         raise NotRun('another project, or a download; tests/test_checkpoint/test_repdistiller.py')
     tool, given = Path(rest[0]).stem, rest[1:2]
-    if given == ['own_detector.py'] and not find_spec('mmdet'):
+    file = folder / (given or ['-'])[0]
+    detects = file.suffix == '.py' and file.is_file() and "'mmdet::" in file.read_text('utf-8')
+    if detects and not find_spec('mmdet'):
         raise NotRun('mmdet, which comes with STACK=onedl')
     if tool == 'prepare_digits':
         few = ['--unlabelled', '40'] if '--unlabelled' in rest else []

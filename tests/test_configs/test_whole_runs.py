@@ -72,9 +72,8 @@ def test_two_iterations_and_a_validation(trained, name, tool):
     assert len([line for line in lines if line.get('loss_icc', 0) > 0]) == 2
     if name not in DETECTORS or not missing_operator('batched_nms'):
         scores = {'mIoU', 'accuracy/top1', 'coco/bbox_mAP'}
-        without_boxes = (
-            'results of the whole dataset is empty' in printed
-        )  # as random weights may be
+        # A detector may predict no box after two iterations; mmdet then has no score.
+        without_boxes = 'results of the whole dataset is empty' in printed
         assert without_boxes or any(scores & line.keys() for line in lines)
     weights = load(next(folder.glob('*_*.pth')))['state_dict']
     assert weights
