@@ -56,10 +56,11 @@ class Run:
 
     def start(self, threads: int | None = None) -> subprocess.Popen:
         """Start the process, or resume from an interrupted one's last checkpoint."""
-        if self._trained():
-            shutil.rmtree(self.folder)
+        resume = (self.folder / 'last_checkpoint').is_file() and not self._trained()
+        if not resume:  # else the log would hold an earlier start's iterations too
+            shutil.rmtree(self.folder, ignore_errors=True)
         words = command('train.py', self.cfg, self.folder)
-        if (self.folder / 'last_checkpoint').is_file():
+        if resume:
             words.append('--resume')
             (self.folder / 'resumed').touch()
         if self.store is not None:

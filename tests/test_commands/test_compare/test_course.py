@@ -147,12 +147,15 @@ def test_kill_9_and_again_gives_the_same_table_and_repeats_no_finished_run(start
     assert set(written.split()) <= {file.name for file in folder.iterdir()}
 
 
-def test_a_run_killed_before_its_last_validation_starts_anew(run, tmp_path):
+@pytest.mark.parametrize('checkpoint', ['a/folder/iter_5.pth', None])
+def test_a_run_killed_with_nothing_to_resume_starts_anew(run, tmp_path, checkpoint):
+    """Between its last checkpoint and its score, which resuming lacks; before its first."""
     vary = 'train_cfg.max_iters=5'
     (alone,) = lay_out([str(tmp_path / 'alone.py')], [0], [parse_variation(vary)], tmp_path / 'out')
     (alone.folder / 'now/vis_data').mkdir(parents=True)
     (alone.folder / 'now/vis_data/early.json').touch()
-    (alone.folder / 'last_checkpoint').write_text('a/folder/iter_5.pth')
+    if checkpoint:
+        (alone.folder / 'last_checkpoint').write_text(checkpoint)
     assert 'went on' not in run(tmp_path / 'out', '--vary', vary, seeds='0')
     assert 'resume' not in (alone.folder / 'said').read_text()
     assert not (alone.folder / 'now/vis_data/early.json').exists()
