@@ -5,7 +5,7 @@ model = dict(
         loss_kd=dict(
             student='head.fc',
             teacher='head.fc',
-            loss=dict(type='ickd_mm.KLDivergence', tau=4.0, loss_weight=0.9),
+            loss=dict(type='ickd_mm.KLDivergence', tau=4.0, loss_weight=9.0),
         )
     )
 )

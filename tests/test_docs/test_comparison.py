@@ -176,11 +176,14 @@ def test_the_sweep_of_fashionmnist_is_that_of_the_kept_runs(tables):
         'ICKD-C, as released': 'ickd_c center=False loss_weight={} max_epochs=3',
         'ICKD-C, centred': 'ickd_c center=True loss_weight={} max_epochs=3',
         'ICKD-C, centred and cross': 'ickd_c center=True cross=True loss_weight={} max_epochs=3',
+        'ICKD-C, centred and cross, at 10, and KD': (
+            'ickd_c_kd loss_weight=10.0 loss_weight={} max_epochs=3'
+        ),
     }
     shown = [('alone lr={}', page.split('\n\n')[1].split(';')[0])]
     shown += [
         (names[name], text)
-        for name, text in re.findall(r'^\| (.+?) \| ([\d.]+: .*) \|$', page, re.M)
+        for name, text in re.findall(r'^\| (.+?) \| (\**[\d.]+: .*) \|$', page, re.M)
     ]
     assert len(shown) == 1 + len(names)
     for name, text in shown:
