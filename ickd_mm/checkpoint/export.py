@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from .packing import EXTRA, OWN_PARTS
@@ -55,7 +55,7 @@ def export_student(
     if config:
         out.with_suffix('.py').write_text(meta['cfg'], encoding='utf-8')
     if out.suffix == '.safetensors':
-        save_file(weights, out)
+        out.write_bytes(save(weights))  # save_file makes it readable to its owner alone
     else:
         torch.save({'meta': meta, 'state_dict': weights}, out)
     return len(weights), out.stat().st_size
