@@ -32,7 +32,7 @@ def test_weights_alone(checkpoint, tmp_path, name):
     tensors, size = export_student(checkpoint, out)
     assert tensors == 2
     assert size == out.stat().st_size
-    assert out.stat().st_mode == checkpoint.stat().st_mode, 'others may read what they may elsewhere'
+    assert out.stat().st_mode == checkpoint.stat().st_mode, 'for others to read'
     read = load_file(out) if name.endswith('s') else torch.load(out)['state_dict']
     assert set(read) == set(STATE)
     for key, value in STATE.items():

@@ -19,6 +19,8 @@ LOSS = 'model.pairs.loss_icc.loss'
 CROSS = 'ickd_s center=True cross=True loss_weight=10.0'
 NETWORKS = {'segmentation': ('pspnet', 450), 'classification': ('resnet', 900)}
 
+NAMES = {'alone': 'resnet8_fashionmnist', 'ickd_c_cross': 'resnet32_resnet8_fashionmnist'}
+
 
 @pytest.fixture(scope='module')
 def tables():
@@ -160,10 +162,30 @@ def test_the_shipped_logs_end_with_the_scores_that_the_pages_have():
         lines = [json.loads(line) for line in log.read_text().splitlines()]
         scores = [line['accuracy/top1'] for line in lines if 'accuracy/top1' in line]
         assert len(scores) == 10
-        for page in ('weights/README.md', 'configs/baselines/README.md'):
-            (row,) = re.findall(rf'^\|.*{log.stem}\.py.*$', (REPO / page).read_text('utf-8'), re.M)
-            assert f' {scores[-1]:.1f} ' in row, page
-        assert (REPO / f'weights/{log.stem}.safetensors').stat().st_size < 2e6
+        (config,) = REPO.glob(f'configs/*/{log.stem}.py')
+        for page in (REPO / 'weights/README.md', config.with_name('README.md')):
+            (row,) = re.findall(rf'^\|.*\[{log.stem}\]\(.*$', page.read_text('utf-8'), re.M)
+            assert f' {scores[-1]:.2f} ' in row, page
+            assert f'{log.stem}.json' in row
+        size = (REPO / f'weights/{log.stem}.safetensors').stat().st_size
+        assert size < (2e6 if 'resnet32_fashionmnist' in log.stem else 4e5)
+
+
+def test_the_runs_of_fashionmnist_are_the_kept_ones(tables):
+    rows = tables['read']('fashionmnist_runs').sort_values('at')
+    kept = rows[rows['at'] == 10].pivot(index='name', columns='seed', values='score')
+    section = PAGE.split('## Fashion-MNIST, 10 epochs')[1].split('\n## ')[0]
+    shown = dict(re.findall(r'^\| (\w+) \| [^|]+ \| ([\d.| ]+) \|$', section, re.M))
+    assert set(shown) == set(kept.index)
+    for name, scores in kept.iterrows():
+        assert shown[name].replace(' ', '').split('|') == [
+            '' if score != score else f'{score:.2f}' for score in scores
+        ], name
+        log = REPO / f'weights/logs/{NAMES.get(name, name + "_resnet8_fashionmnist")}.json'
+        last = [
+            line for line in map(json.loads, log.read_text().splitlines()) if 'loss' not in line
+        ]
+        assert last[-1]['accuracy/top1'] == pytest.approx(scores[0], abs=0.006)
 
 
 def test_the_sweep_of_fashionmnist_is_that_of_the_kept_runs(tables):
