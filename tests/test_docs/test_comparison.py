@@ -18,7 +18,6 @@ SCRIPT = REPO / 'docs/comparison/tables.py'
 LOSS = 'model.pairs.loss_icc.loss'
 CROSS = 'ickd_s center=True cross=True loss_weight=10.0'
 NETWORKS = {'segmentation': ('pspnet', 450), 'classification': ('resnet', 900)}
-
 NAMES = {'alone': 'resnet8_fashionmnist', 'ickd_c_cross': 'resnet32_resnet8_fashionmnist'}
 
 

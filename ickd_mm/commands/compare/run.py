@@ -57,8 +57,8 @@ class Run:
     def start(self, threads: int | None = None) -> subprocess.Popen:
         """Start the process, or resume from an interrupted one's last checkpoint."""
         resume = (self.folder / 'last_checkpoint').is_file() and not self._trained()
-        if not resume:  # else the log would hold an earlier start's iterations too
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if not resume and self.folder.exists():  # its log would count the earlier start too
+            shutil.rmtree(self.folder)
         words = command('train.py', self.cfg, self.folder)
         if resume:
             words.append('--resume')
