@@ -15,7 +15,7 @@ from ickd_mm.commands.compare.tables import paired, summarize
 
 HERE = Path(__file__).parent
 CENTRED = 'ickd_s center=True'
-CROSS = 'ickd_s center=True cross=True loss_weight=10.0'
+CROSS = 'ickd_s_cross'
 
 
 def read(file: str) -> pd.DataFrame:
@@ -31,7 +31,7 @@ def named(config: str, varied: str) -> str:
     pairs = zip(keys.split(','), values.split(':')) if varied else ()
     changes = [f'{key.rpartition(".")[2]}={value}' for key, value in pairs]
     length = 'max_iters=1800 lr=0.03'  # of every run of the long schedule
-    return ' '.join([config, *changes]).replace(length, '').strip()
+    return ' '.join(' '.join([config, *changes]).replace(length, '').split())
 
 
 def runs_of(rows: pd.DataFrame, end: int) -> pd.DataFrame:
@@ -43,15 +43,18 @@ def runs_of(rows: pd.DataFrame, end: int) -> pd.DataFrame:
     return runs.assign(curve=curves, score=runs.score.str[-1], **known)
 
 
-def table(file: str, end: int, teacher: float, metric: str) -> pd.DataFrame:
-    """Print a table of the runs that have seeds 0 to 4; return their runs."""
+def table(
+    file: str, end: int, teacher: float, metric: str, seeds: int = 5, digits: int = 1
+) -> pd.DataFrame:
+    """Print a table of what has the first ``seeds`` seeds, from 0; return the runs."""
     runs = runs_of(read(file), end)
-    runs = runs[runs.groupby('name').seed.transform('nunique') == 5]
+    runs = runs[runs.seed < seeds]
+    runs = runs[runs.groupby('name').seed.transform('nunique') == seeds]
     print(f'\n| run | {metric} | gain (95 %) | of the gap |\n| --- | --: | --: | --: |')
     for row in summarize(runs, teacher).itertuples():
-        gain = f'{row.gain:+.1f} ± {row.interval:.1f} | {row.share:.0f} %'
+        gain = f'{row.gain:+.{digits}f} ± {row.interval:.{digits}f} | {row.share:.0f} %'
         rest = gain if row.name != 'alone' else ' | '
-        print(f'| {row.name} | {row.mean:.1f} ± {row.sd:.1f} | {rest} |')
+        print(f'| {row.name} | {row.mean:.{digits}f} ± {row.sd:.{digits}f} | {rest} |')
     return runs
 
 
@@ -79,13 +82,13 @@ def few_labels() -> None:
     differences(counted.stack().rename('score').reset_index(), list(names.index))
 
 
-def differences(runs: pd.DataFrame, names: list[str]) -> None:
+def differences(runs: pd.DataFrame, names: list[str], digits: int = 1) -> None:
     """Print how far each run is ahead of those behind it in a list, over the seeds of both."""
     scores = runs.pivot(index='seed', columns='name', values='score')
     for number, one in enumerate(names):
         for other in names[number + 1 :]:
             mean, width, _ = paired(scores[one], scores[other])
-            print(f'{one} - {other}: {mean:.1f} ± {width:.1f}')
+            print(f'{one} - {other}: {mean:.{digits}f} ± {width:.{digits}f}')
 
 
 def main() -> None:

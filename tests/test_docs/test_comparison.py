@@ -1,5 +1,6 @@
 """The figures of docs/comparison.md, README and the folders' READMEs are those of the kept runs."""
 
+import itertools
 import json
 import re
 import runpy
@@ -16,7 +17,7 @@ from ickd_mm.commands.compare.grid import resolve
 PAGE = (REPO / 'docs/comparison.md').read_text(encoding='utf-8')
 SCRIPT = REPO / 'docs/comparison/tables.py'
 LOSS = 'model.pairs.loss_icc.loss'
-CROSS = 'ickd_s center=True cross=True loss_weight=10.0'
+CROSS, CROSSED = 'ickd_s_cross', 'ickd_s center=True cross=True loss_weight'
 NETWORKS = {'segmentation': ('pspnet', 450), 'classification': ('resnet', 900)}
 NAMES = {'alone': 'resnet8_fashionmnist', 'ickd_c_cross': 'resnet32_resnet8_fashionmnist'}
 
@@ -78,8 +79,6 @@ def test_metafile_and_readme_have_the_same_means(task, scores):
     readme = (REPO / 'configs/comparison/README.md').read_text(encoding='utf-8')
     measured = {row['Name']: row['Results'][0]['Metrics'] for row in rows if 'Results' in row}
     runs = {name: values for name, values in scores[task].items() if ' ' not in name}
-    if task == 'segmentation':
-        runs['ickd_s_cross'] = scores[task][CROSS]
     names = {name: f'{name}_{NETWORKS[task][0]}_digits' for name in runs}
     assert set(names.values()) == {n for n in measured if f'_{NETWORKS[task][0]}_' in n}
     for name, values in runs.items():
@@ -119,7 +118,7 @@ def test_the_variants_are_means_of_two_seeds(tables, capsys):
     for row, names in {
         '**centred in each cell**: weight 2, 5, 10, 20': [
             weight.format(2),
-            'ickd_s center=True',
+            weight.format(5),
             weight.format(10),
             weight.format(20),
         ],
@@ -138,7 +137,7 @@ def test_the_variants_are_means_of_two_seeds(tables, capsys):
         ],
         'centred, orthogonal connector (prototype)': ['prototype ortho=True'],
         "not centred, the connector's bias at 1 (prototype)": ['prototype bias=1.0 center=none'],
-        '**centred and cross**: weight 10, 40': [CROSS, CROSS.replace('=10.0', '=40.0')],
+        '**centred and cross**: weight 10, 40': [f'{CROSSED}=10.0', f'{CROSSED}=40.0'],
         'the same (prototype): weight 2, 5, 10, 20': [
             'prototype kind=cross loss_weight=2.0',
             'prototype kind=cross',
@@ -187,31 +186,65 @@ def test_the_runs_of_fashionmnist_are_the_kept_ones(tables):
         assert last[-1]['accuracy/top1'] == pytest.approx(scores[0], abs=0.006)
 
 
-def test_the_sweep_of_fashionmnist_is_that_of_the_kept_runs(tables):
+# A method's name in a table of docs/sweeps.md -> its runs, where that is not its name in small
+# letters and the weight. ``ickd_s`` had FitNet beside it before there was a config for both.
+BESIDE = 'student={0} teacher={0} type=ickd_mm.ConvConnector type=ickd_mm.MSELoss loss_weight=10'
+SWEPT = {
+    'student alone, rate': ['alone lr={}'],
+    'CC, unit rows': ['cc unit=True loss_weight={}'],
+    'ICKD-C, as released': ['ickd_c center=False loss_weight={}'],
+    'ICKD-C, centred': ['ickd_c center=True loss_weight={}'],
+    'ICKD-C, centred and cross': ['ickd_c center=True cross=True loss_weight={}'],
+    'ICKD-S, 2×2': ['ickd_s loss_weight={}'],
+    'ICKD-S, 2×2, centred': ['ickd_s center=True loss_weight={}'],
+    'ICKD-S, 2×2, centred and cross': ['ickd_s center=True cross=True loss_weight={}'],
+    'ICKD-S + KD': ['ickd_s_kd loss_weight={} loss_weight={}'],
+    'ICKD-C, centred and cross, and KD': ['ickd_c_kd loss_weight={} loss_weight={}'],
+    'FitNet 10 + ICKD-S': [
+        f'ickd_s {BESIDE.format("backbone.layer4")} loss_weight={{}}',
+        'ickd_s_fitnet loss_weight={}',
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ('number', 'file', 'end', 'ending'),
+    [
+        (0, 'segmentation_sweep', 450, ''),
+        (1, 'classification_sweep', 900, ''),
+        (2, 'fashionmnist_sweep', 3, ' max_epochs=3'),
+    ],
+)
+def test_the_weights_and_rates_tried_are_those_of_the_kept_runs(tables, number, file, end, ending):
+    page = (REPO / 'docs/sweeps.md').read_text(encoding='utf-8')
+    rows = re.findall(r'^\| method \| .*\n\|[-|]+\n((?:\|.*\n)+)', page, re.M)[number]
+    kept = tables['read'](file)
+    kept = kept[kept['at'] == end]
+    for row in rows.splitlines():
+        method, tried = row.strip('|').split('|')
+        simple = f'{method.partition(",")[0].strip().lower().replace("-", "_")} loss_weight={{}}'
+        shown = re.findall(r'([\d.]+(?: \+ [\d.]+)*): ([\d.]+(?:, [\d.]+)*)', tried)
+        assert shown
+        for value, scores in shown:
+            numbers = [(part, str(float(part))) for part in value.split(' + ')]
+            names = [
+                name.format(*spelling) + ending
+                for name in SWEPT.get(method.strip(), [simple])
+                for spelling in itertools.product(*numbers)
+            ]
+            runs = kept[kept.name.isin(names)].sort_values('seed')
+            scores = [float(score) for score in scores.split(', ')]
+            found = runs.score.tolist()[: len(scores)]
+            assert found == pytest.approx(scores, abs=0.051), (method, value)
+
+
+def test_the_rates_of_fashionmnists_student_are_those_of_the_kept_runs(tables):
     rows = tables['read']('fashionmnist_sweep').sort_values('at')
     page = (REPO / 'docs/sweeps.md').read_text(encoding='utf-8').split('## Fashion-MNIST')[1]
-    page = page.split('\n## ')[0]
-    names = {
-        'KD': 'kd loss_weight={} max_epochs=3',
-        'FitNet': 'fitnet loss_weight={} max_epochs=3',
-        'ICKD-C, as released': 'ickd_c center=False loss_weight={} max_epochs=3',
-        'ICKD-C, centred': 'ickd_c center=True loss_weight={} max_epochs=3',
-        'ICKD-C, centred and cross': 'ickd_c center=True cross=True loss_weight={} max_epochs=3',
-        'ICKD-C, centred and cross, at 10, and KD': (
-            'ickd_c_kd loss_weight=10.0 loss_weight={} max_epochs=3'
-        ),
-    }
-    shown = [('alone lr={}', page.split('\n\n')[1].split(';')[0])]
-    shown += [
-        (names[name], text)
-        for name, text in re.findall(r'^\| (.+?) \| (\**[\d.]+: .*) \|$', page, re.M)
-    ]
-    assert len(shown) == 1 + len(names)
-    for name, text in shown:
-        for value, scores in re.findall(r'([\d.]+): ([\d.]+(?:, [\d.]+)*)', text):
-            kept = rows[rows.name.isin([name.format(float(value)), name.format(value)])]
-            last = kept.groupby('seed').score.last()
-            assert [f'{score:.1f}' for score in last] == scores.split(', '), (name, value)
+    text = page.split('\n\n')[1].split(';')[0]
+    for rate, scores in re.findall(r'([\d.]+): ([\d.]+(?:, [\d.]+)*)', text):
+        last = rows[rows.name == f'alone lr={rate}'].groupby('seed').score.last()
+        assert [f'{score:.1f}' for score in last] == scores.split(', '), rate
     early = rows[(rows['at'] == 3) & (rows.seed == 10)].set_index('name').score
     for name in ('alone lr=1.0', 'alone lr=0.3'):
         assert f'{early[name]:.1f}' in page
