@@ -11,7 +11,7 @@ model = dict(
             student='backbone.layer4',
             teacher='backbone.layer4',
             connector=dict(type='ickd_mm.ConvConnector', kernel_size=1),
-            loss=dict(type='ickd_mm.ICKDLoss', grid=1, loss_weight=2.5),
+            loss=dict(type='ickd_mm.ICKDLoss', grid=1, center=True, loss_weight=40.0),
         )
     ),
 )

@@ -17,6 +17,7 @@ from ickd_mm.commands.compare.grid import resolve
 PAGE = (REPO / 'docs/comparison.md').read_text(encoding='utf-8')
 SCRIPT = REPO / 'docs/comparison/tables.py'
 LOSS = 'model.pairs.loss_icc.loss'
+PSPNET, RESNET = 'pspnet_digits.py', 'resnet_digits.py'
 CROSS, CROSSED = 'ickd_s_cross', 'ickd_s center=True cross=True loss_weight'
 NETWORKS = {'segmentation': ('pspnet', 450), 'classification': ('resnet', 900)}
 NAMES = {'alone': 'resnet8_fashionmnist', 'ickd_c_cross': 'resnet32_resnet8_fashionmnist'}
@@ -41,16 +42,16 @@ def scores(tables):
     return found
 
 
-def text(values):
+def text(values, digits=1):
     """Mean and standard deviation as the pages have them."""
-    return f'{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}'
+    return f'{statistics.mean(values):.{digits}f} ± {statistics.stdev(values):.{digits}f}'
 
 
 def test_the_page_has_the_tables_that_the_script_prints(tables, capsys, monkeypatch):
     monkeypatch.setattr(sys, 'argv', [str(SCRIPT)])
     tables['main']()
     printed = re.findall(r'^\| run .*\n(?:\|.*\n)+', capsys.readouterr().out, re.M)
-    assert len(printed) == 3
+    assert len(printed) == 4
     for table in printed:
         assert table.replace(' |  |  |', '') in PAGE.replace(' |  |  |', ''), table
 
@@ -88,26 +89,36 @@ def test_metafile_and_readme_have_the_same_means(task, scores):
         assert f'[config]({names[name]}.py) | {text(values.values())} |' in readme
 
 
-def test_the_two_forms_of_the_demo(scores):
-    runs = scores['segmentation']
-    alone, distilled = (text(runs[name].values()) for name in ('alone', 'ickd_s center=True'))
-    for page in ('README.md', 'docs/demo.md', 'configs/ickd/README.md'):
+@pytest.mark.parametrize(
+    ('task', 'name', 'pages'),
+    [
+        ('segmentation', 'ickd_s center=True', ['README.md']),
+        ('classification', 'ickd_c center=True loss_weight=40.0', []),
+    ],
+)
+def test_the_two_forms_of_the_demo(scores, task, name, pages):
+    alone, distilled = (text(scores[task][run].values()) for run in ('alone', name))
+    for page in ('docs/demo.md', 'configs/ickd/README.md', *pages):
         shown = (REPO / page).read_text(encoding='utf-8')
         assert alone in shown, page
         assert distilled in shown, page
 
 
-def test_the_config_is_what_the_kept_runs_were():
-    options = (
-        (f'{LOSS}.center', 'True'),
-        (f'{LOSS}.cross', 'True'),
-        (f'{LOSS}.loss_weight', '10.0'),
-    )
-    folder = REPO / 'configs/comparison'
-    varied = resolve(str(folder / 'ickd_s_pspnet_digits.py'), options)
-    assert digest_of(varied) == digest_of(resolve(str(folder / 'ickd_s_cross_pspnet_digits.py')))
-    alone = resolve(str(REPO / 'configs/baselines/pspnet_student_digits.py'))
-    assert digest_of(alone) == digest_of(resolve(str(folder / 'alone_pspnet_digits.py')))
+@pytest.mark.parametrize(
+    ('config', 'run', 'options'),
+    [
+        (f'comparison/ickd_s_cross_{PSPNET}', f'ickd_s_{PSPNET}', 'center cross loss_weight=10.0'),
+        (f'comparison/ickd_s_cross_{RESNET}', f'ickd_s_{RESNET}', 'center cross loss_weight=2.5'),
+        (f'ickd/{RESNET}', f'ickd_c_{RESNET}', 'center loss_weight=40.0'),
+        ('baselines/pspnet_student_digits.py', f'alone_{PSPNET}', ''),
+        ('baselines/resnet_student_digits.py', f'alone_{RESNET}', ''),
+    ],
+)
+def test_the_config_is_what_the_kept_runs_were(config, run, options):
+    pairs = (option.partition('=') for option in options.split())
+    varied = tuple((f'{LOSS}.{key}', value or 'True') for key, _, value in pairs)
+    kept = resolve(str(REPO / 'configs/comparison' / run), varied)
+    assert digest_of(resolve(str(REPO / 'configs' / config))) == digest_of(kept)
 
 
 def test_the_variants_are_means_of_two_seeds(tables, capsys):
@@ -153,37 +164,32 @@ def test_the_variants_are_means_of_two_seeds(tables, capsys):
         assert re.findall(r'[\d.]+', rows[row]) == [means[name] for name in names], row
 
 
-def test_the_shipped_logs_end_with_the_scores_that_the_pages_have():
+def test_the_shipped_logs_are_those_of_the_kept_runs_and_the_pages_have_both(tables):
+    kept = tables['read']('fashionmnist_runs')
+    kept = kept[kept['at'] == 10].groupby('name').score
+    runs = {NAMES.get(name, f'{name}_resnet8_fashionmnist'): list(part) for name, part in kept}
     logs = sorted(REPO.glob('weights/logs/*.json'))
-    assert logs
+    assert {log.stem for log in logs} == {'resnet32_fashionmnist', *runs}
     for log in logs:
         lines = [json.loads(line) for line in log.read_text().splitlines()]
         scores = [line['accuracy/top1'] for line in lines if 'accuracy/top1' in line]
         assert len(scores) == 10
         (config,) = REPO.glob(f'configs/*/{log.stem}.py')
-        for page in (REPO / 'weights/README.md', config.with_name('README.md')):
+        mean = f'{scores[-1]:.2f}'
+        if log.stem in runs:
+            assert len(runs[log.stem]) == 3
+            assert scores[-1] == pytest.approx(runs[log.stem][0], abs=0.006)
+            mean = text(runs[log.stem], 2)
+        pages = {
+            REPO / 'weights/README.md': f'{scores[-1]:.2f}',
+            config.with_name('README.md'): mean,
+        }
+        for page, score in pages.items():
             (row,) = re.findall(rf'^\|.*\[{log.stem}\]\(.*$', page.read_text('utf-8'), re.M)
-            assert f' {scores[-1]:.2f} ' in row, page
+            assert f' {score} ' in row, page
             assert f'{log.stem}.json' in row
         size = (REPO / f'weights/{log.stem}.safetensors').stat().st_size
         assert size < (2e6 if 'resnet32_fashionmnist' in log.stem else 4e5)
-
-
-def test_the_runs_of_fashionmnist_are_the_kept_ones(tables):
-    rows = tables['read']('fashionmnist_runs').sort_values('at')
-    kept = rows[rows['at'] == 10].pivot(index='name', columns='seed', values='score')
-    section = PAGE.split('## Fashion-MNIST, 10 epochs')[1].split('\n## ')[0]
-    shown = dict(re.findall(r'^\| (\w+) \| [^|]+ \| ([\d.| ]+) \|$', section, re.M))
-    assert set(shown) == set(kept.index)
-    for name, scores in kept.iterrows():
-        assert shown[name].replace(' ', '').split('|') == [
-            '' if score != score else f'{score:.2f}' for score in scores
-        ], name
-        log = REPO / f'weights/logs/{NAMES.get(name, name + "_resnet8_fashionmnist")}.json'
-        last = [
-            line for line in map(json.loads, log.read_text().splitlines()) if 'loss' not in line
-        ]
-        assert last[-1]['accuracy/top1'] == pytest.approx(scores[0], abs=0.006)
 
 
 # A method's name in a table of docs/sweeps.md -> its runs, where that is not its name in small
