@@ -59,6 +59,23 @@ def table(
     return runs
 
 
+def seconds() -> None:
+    """Print how long the runs take whose steps were timed, and what they reach, soonest first."""
+    steps = pd.read_csv(HERE / 'segmentation_steps.csv').set_index('name').step_seconds
+    long = read('segmentation_long_runs')
+    kinds = [runs_of(read('segmentation_runs'), 450), runs_of(long, 1100), runs_of(long, 1800)]
+    rows = []
+    for (name, length), part in pd.concat(kinds).groupby(['name', 'iterations']).score:
+        shown = name.replace(' max_iters=1100', '')
+        step = steps.get(shown.partition(' lr=')[0], float('nan'))
+        score = f'{part.mean():.1f} ± {part.std():.1f}'
+        rows.append((step * length, f'{shown} | {length:,} | {step:.3f}', score))
+    print('\n| run | iterations | s / step | s | mIoU |\n| --- | --: | --: | --: | --: |')
+    for total, cells, score in sorted(row for row in rows if row[0] == row[0]):
+        print(f'| {cells} | {total:.0f} | {score} |')
+    differences(pd.concat(kinds[:2]))
+
+
 def variants(files: tuple[str, ...]) -> None:
     """Print the mean of seeds 10 and 11 of every run of ICKD that has both, the best first."""
     rows = pd.concat([read(file) for file in files])
@@ -97,6 +114,7 @@ def main() -> None:
     differences(short)
     variants(('segmentation_sweep', 'prototypes'))
     differences(table('segmentation_long_runs', 1800, 68.96, 'mIoU'))
+    seconds()
     differences(table('classification_runs', 900, 91.28, 'top-1'))
     differences(table('fashionmnist_runs', 10, 93.72, 'top-1', seeds=3, digits=2), digits=2)
     few_labels()

@@ -51,7 +51,7 @@ def test_the_page_has_the_tables_that_the_script_prints(tables, capsys, monkeypa
     monkeypatch.setattr(sys, 'argv', [str(SCRIPT)])
     tables['main']()
     printed = re.findall(r'^\| run .*\n(?:\|.*\n)+', capsys.readouterr().out, re.M)
-    assert len(printed) == 4
+    assert len(printed) == 5
     for table in printed:
         assert table.replace(' |  |  |', '') in PAGE.replace(' |  |  |', ''), table
 
@@ -72,6 +72,9 @@ def test_the_differences_are_the_ones_printed(tables, capsys, monkeypatch):
     ):
         assert f'{one} - {other}: {shown}\n' in out
         assert shown in PAGE
+    figure = r'\d+\.\d+\s±\s\d+\.\d+'
+    shown = re.findall(figure, PAGE.split('## As others measured it')[0])
+    assert {' '.join(text.split()) for text in shown} <= set(re.findall(figure, out))
 
 
 @pytest.mark.parametrize('task', NETWORKS)
@@ -126,6 +129,7 @@ def test_the_variants_are_means_of_two_seeds(tables, capsys):
     means = dict(re.findall(r'^\| ([^|]+) \| ([\d.]+) \|$', capsys.readouterr().out, re.M))
     rows = dict(re.findall(r'^\| ([^|]+) \| ([\d.,; ]+) \|$', PAGE, re.M))
     weight = 'ickd_s center=True loss_weight={}.0'
+    ending = 'center=True cross=True loss_weight=10.0'
     for row, names in {
         '**centred in each cell**: weight 2, 5, 10, 20': [
             weight.format(2),
@@ -160,6 +164,28 @@ def test_the_variants_are_means_of_two_seeds(tables, capsys):
             'prototype kind=both',
         ],
         'FitNet': ['fitnet'],
+        'centred: rate 0.03, 0.05, 0.08, 0.12': [
+            'ickd_s lr=0.03 center=True',
+            weight.format(5),
+            'ickd_s lr=0.08 center=True',
+            'ickd_s lr=0.12 center=True',
+        ],
+        'centred and cross: rate 0.03, 0.05, 0.08, 0.12': [
+            f'ickd_s lr=0.03 {ending}',
+            f'{CROSSED}=10.0',
+            f'ickd_s lr=0.08 {ending}',
+            f'ickd_s lr=0.12 {ending}',
+        ],
+        'FitNet: rate 0.03, 0.05, 0.08, 0.12': [
+            'fitnet lr=0.03',
+            'fitnet',
+            'fitnet lr=0.08',
+            'fitnet lr=0.12',
+        ],
+        'centred and cross before the ReLU: `backbone.layer4.1.bn2`, `decode_head.bottleneck.bn`': [
+            f'ickd_s_cross student={tap} teacher={tap}'
+            for tap in ('backbone.layer4.1.bn2', 'decode_head.bottleneck.bn')
+        ],
     }.items():
         assert re.findall(r'[\d.]+', rows[row]) == [means[name] for name in names], row
 
@@ -197,6 +223,7 @@ def test_the_shipped_logs_are_those_of_the_kept_runs_and_the_pages_have_both(tab
 BESIDE = 'student={0} teacher={0} type=ickd_mm.ConvConnector type=ickd_mm.MSELoss loss_weight=10'
 SWEPT = {
     'student alone, rate': ['alone lr={}'],
+    'student alone, rate, 1,100 iterations': ['alone max_iters=1100 lr={}'],
     'CC, unit rows': ['cc unit=True loss_weight={}'],
     'ICKD-C, as released': ['ickd_c center=False loss_weight={}'],
     'ICKD-C, centred': ['ickd_c center=True loss_weight={}'],
@@ -217,8 +244,9 @@ SWEPT = {
     ('number', 'file', 'end', 'ending'),
     [
         (0, 'segmentation_sweep', 450, ''),
-        (1, 'classification_sweep', 900, ''),
-        (2, 'fashionmnist_sweep', 3, ' max_epochs=3'),
+        (1, 'segmentation_sweep', 1100, ''),
+        (2, 'classification_sweep', 900, ''),
+        (3, 'fashionmnist_sweep', 3, ' max_epochs=3'),
     ],
 )
 def test_the_weights_and_rates_tried_are_those_of_the_kept_runs(tables, number, file, end, ending):
