@@ -31,14 +31,14 @@ def named(config: str, varied: str) -> str:
     keys, _, values = varied.partition('=')
     pairs = zip(keys.split(','), values.split(':')) if varied else ()
     changes = [f'{key.rpartition(".")[2]}={value}' for key, value in pairs]
-    length = 'max_iters=1800 lr=0.03'  # of every run of the long schedule
-    return ' '.join(' '.join([config, *changes]).replace(length, '').split())
+    return ' '.join([config, *changes])
 
 
 def runs_of(rows: pd.DataFrame, end: int) -> pd.DataFrame:
     """Return one line per run of ``end`` iterations, as :func:`summarize` and the plots take it."""
     runs = rows.sort_values('at').groupby(['name', 'seed'])[['at', 'score']].agg(list).reset_index()
     runs = runs[runs['at'].str[-1] == end]
+    runs['name'] = runs.name.str.replace(' max_iters=1800 lr=0.03', '')  # of all that are as long
     curves = [list(zip(*pair)) for pair in zip(runs['at'], runs.score)]
     known = dict(reference='alone', iterations=end, step_seconds=1.0, seconds=end)
     return runs.assign(curve=curves, score=runs.score.str[-1], **known)
