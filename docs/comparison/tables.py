@@ -67,11 +67,13 @@ def seconds() -> None:
     rows = []
     for (name, length), part in pd.concat(kinds).groupby(['name', 'iterations']).score:
         shown = name.replace(' max_iters=1100', '')
-        step = steps.get(shown.partition(' lr=')[0], float('nan'))
-        score = f'{part.mean():.1f} ± {part.std():.1f}'
-        rows.append((step * length, f'{shown} | {length:,} | {step:.3f}', score))
+        timed = shown.partition(' lr=')[0]
+        if timed in steps.index:
+            score = f'{part.mean():.1f} ± {part.std():.1f}'
+            cells = f'{shown} | {length:,} | {steps[timed]:.3f}'
+            rows.append((steps[timed] * length, cells, score))
     print('\n| run | iterations | s / step | s | mIoU |\n| --- | --: | --: | --: | --: |')
-    for total, cells, score in sorted(row for row in rows if row[0] == row[0]):
+    for total, cells, score in sorted(rows):
         print(f'| {cells} | {total:.0f} | {score} |')
     differences(pd.concat(kinds[:2]))
 
@@ -96,7 +98,7 @@ def few_labels() -> None:
         last = counted[name].dropna()
         rest = f'{last.mean():.1f} ± {last.std():.1f}' if len(last) else ''
         print(f'| {name.partition(" ")[2]} | {chosen[name].mean():.1f} | {rest} |')
-    differences(counted.stack().rename('score').reset_index())
+    differences(counted.dropna(axis=1).stack().rename('score').reset_index())
 
 
 def differences(runs: pd.DataFrame, digits: int = 1) -> None:
