@@ -75,11 +75,12 @@ def seconds() -> None:
     print('\n| run | iterations | s / step | s | mIoU |\n| --- | --: | --: | --: | --: |')
     for total, cells, score in sorted(rows):
         print(f'| {cells} | {total:.0f} | {score} |')
-    differences(pd.concat(kinds[:2]))
+    close = pd.concat(kinds[:2])
+    differences(close[close.name.isin([*steps.index, *kinds[1].name])])
 
 
 def variants(files: tuple[str, ...]) -> None:
-    """Print the mean of seeds 10 and 11 of every run of ICKD that has both, the best first."""
+    """Print the mean of seeds 10 and 11 of ICKD's variants and of FitNet, the best first."""
     rows = pd.concat([read(file) for file in files])
     runs = runs_of(rows[rows.seed.isin([10, 11])], 450)
     runs = runs[runs.groupby('name').seed.transform('nunique') == 2]

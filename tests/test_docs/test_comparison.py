@@ -279,7 +279,7 @@ def test_the_weights_and_rates_tried_are_those_of_the_kept_runs(tables, number, 
     page = (REPO / 'docs/sweeps.md').read_text(encoding='utf-8')
     rows = re.findall(r'^\| method \| .*\n\|[-|]+\n((?:\|.*\n)+)', page, re.M)[number]
     kept = tables['read'](file)
-    kept = kept[kept['at'].isin(ends)]
+    kept = kept[kept['at'].isin(ends) & kept.seed.isin([10, 11])]
     for row in rows.splitlines():
         method, tried = row.strip('|').split('|')
         simple = f'{method.partition(",")[0].strip().lower().replace("-", "_")} loss_weight={{}}'
@@ -294,8 +294,7 @@ def test_the_weights_and_rates_tried_are_those_of_the_kept_runs(tables, number, 
             ]
             runs = kept[kept.name.isin(names)].sort_values('seed')
             scores = [float(score) for score in scores.split(', ')]
-            found = runs.score.tolist()[: len(scores)]
-            assert found == pytest.approx(scores, abs=0.051), (method, value)
+            assert runs.score.tolist() == pytest.approx(scores, abs=0.0501), (method, value)
 
 
 def test_the_rates_of_fashionmnists_student_are_those_of_the_kept_runs(tables):
